@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Counters of one program, per CPU, in its global variable
+ * `struct arq_counters arq_counters[ARQ_MAX_CPUS]` (section `.bss.arq_counters`). Each CPU writes
+ * its own element without atomics; user space maps the section read-only and sums up, without
+ * system calls. A sum is not a snapshot: it may be one packet late.
+ */
+#ifndef ARQUANT_COUNTERS_H
+#define ARQUANT_COUNTERS_H
+
+#include <arquant/reason.h>
+#include <linux/types.h>
+
+/* Index into actions[]: the XDP action returned (linux/bpf.h, enum xdp_action), then one for more.
+ */
+#define ARQ_ACTION_INVALID 5
+#define ARQ_ACTIONS        6
+
+struct arq_counters {
+	__u64 actions[ARQ_ACTIONS]; /* packets by returned action */
+	__u64 reused; /* packets whose metadata of an earlier program was accepted */
+	__u64 parsed; /* packets parsed, first program of the chain or not */
+	__u64 reasons[ARQ_REASON_MAX]; /* packets by enum arq_reason; [0] stays 0 */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct arq_counters) == 512, "whole cache lines per CPU");
+
+#endif
