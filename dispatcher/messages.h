@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What libbpf and libxdp say while they work. Both print warnings to stderr by default, many lines
+ * for one failure; a command of ours prints one line that says what to do. So their messages are
+ * kept in memory instead, the last few kilobytes of them: that is where a verifier log ends, with
+ * the instruction and the reason. Process-wide, since both libraries' hooks are; one thread.
+ */
+#ifndef ARQUANT_DISPATCHER_MESSAGES_H
+#define ARQUANT_DISPATCHER_MESSAGES_H
+
+#include <stdio.h>
+
+/* From now on keeps the messages of both libraries instead of printing them. */
+void arq_messages_capture(void);
+
+/* Forgets what was kept: before a step whose messages matter. */
+void arq_messages_clear(void);
+
+/*
+ * The last message that is not blank, one line without its end, or "" when there was none. Valid
+ * until the next message comes.
+ */
+const char *arq_messages_last(void);
+
+/* Prints the last lines that were kept, each indented by two blanks. */
+void arq_messages_print(FILE *stream);
+
+#endif

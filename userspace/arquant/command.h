@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The frame of the `arquant` command: one file a subcommand, each with one entry point here, listed
+ * in main.c's table.
+ *
+ * A subcommand gets its own argc and argv (argv[0] is its name), reads its options with
+ * getopt_long, and returns an exit status: 0 done, 1 failed, 2 wrong usage. Output for people and
+ * programs goes to stdout; a failure is exactly one line on stderr, printed by one of the functions
+ * below. libbpf's and libxdp's own messages are kept back (dispatcher/messages.h) and shown after
+ * that line only when the user asked with --verbose or ARQUANT_DEBUG=1.
+ */
+#ifndef ARQUANT_COMMAND_H
+#define ARQUANT_COMMAND_H
+
+#include "userspace/common/error.h"
+
+enum arq_exit {
+	ARQ_EXIT_DONE = 0,
+	ARQ_EXIT_FAILED = 1,
+	ARQ_EXIT_USAGE = 2,
+};
+
+#define ARQ_CONFIG_DEFAULT "/etc/arquant/arquant.yaml"
+
+int arq_command_load(int argc, char **argv);
+int arq_command_unload(int argc, char **argv);
+int arq_command_status(int argc, char **argv);
+int arq_command_sampler(int argc, char **argv);
+
+/* Prints "arquant VERB: text" on stderr; returns ARQ_EXIT_FAILED. */
+int arq_command_fail(const char *verb, const struct arq_error *error);
+
+/*
+ * Prints "arquant VERB: text; see 'arquant VERB --help'" on stderr; returns ARQ_EXIT_USAGE.
+ */
+int arq_command_usage(const char *verb, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/*
+ * What getopt_long refused, as one line: `argv` and `optopt` as getopt_long left them, `option` its
+ * return value ('?' or ':'; set opterr to 0 and begin the short options with ':'). Returns
+ * ARQ_EXIT_USAGE.
+ */
+int arq_command_bad_option(char **argv, int option);
+
+/*
+ * Flushes stdout: a full disk or a closed pipe is a failure too. Every subcommand that printed
+ * something ends with this. Returns ARQ_EXIT_DONE or, with its line on stderr, ARQ_EXIT_FAILED.
+ */
+int arq_command_finish(const char *verb);
+
+/* After --verbose: a failure shows the last messages of libbpf and libxdp below its line. */
+void arq_command_set_verbose(void);
+
+#endif

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquant/command.h"
+
+#include "dispatcher/messages.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char **argv);
+	const char *summary;
+} commands[] = {
+#ifdef ARQ_HAVE_SAMPLER
+	{"sampler", arq_command_sampler, "capture sampled packets"},
+#endif
+	{NULL, NULL, NULL},
+};
+
+static bool verbose;
+
+void arq_command_set_verbose(void)
+{
+	verbose = true;
+}
+
+int arq_command_fail(const char *verb, const struct arq_error *error)
+{
+	fprintf(stderr, "arquant %s: %s\n", verb, error->text[0] ? error->text : "failed");
+	if (verbose)
+		arq_messages_print(stderr);
+	return ARQ_EXIT_FAILED;
+}
+
+int arq_command_usage(const char *verb, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "arquant %s: %s; see 'arquant %s --help'\n", verb, text, verb);
+	return ARQ_EXIT_USAGE;
+}
+
+int arq_command_bad_option(char **argv, int option)
+{
+	/* A long option that is refused leaves optopt 0 (unknown) or its value (argument). */
+	const char *text = argv[optind - 1];
+	char letter[] = {'-', (char)optopt, '\0'};
+
+	if (optopt > 0 && optopt < 128 && strncmp(text, "--", 2) != 0)
+		text = letter;
+	if (option == ':')
+		return arq_command_usage(argv[0], "option '%s' needs a value", text);
+	return arq_command_usage(argv[0], "option '%s' is not known or takes no value", text);
+}
+
+int arq_command_finish(const char *verb)
+{
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return ARQ_EXIT_DONE;
+
+	struct arq_error error = {0};
+	arq_error_set(&error, -errno, "cannot write the output: %s", strerror(errno));
+	return arq_command_fail(verb, &error);
+}
+
+static int print_help(void)
+{
+	printf("Usage: arquant VERB [IFACE...] [OPTION...]\n"
+	       "\n"
+	       "Chain XDP programs on network interfaces, next to the programs of others.\n"
+	       "\n"
+	       "Verbs:\n");
+	for (const struct command *command = commands; command->name; command++)
+		printf("  %-10s %s\n", command->name, command->summary);
+	printf("\n"
+	       "'arquant VERB --help' tells more. Exit status: 0 done, 1 failed (one line on\n"
+	       "stderr says what, why and what to do), 2 wrong usage. ARQUANT_DEBUG=1 shows what\n"
+	       "libbpf, libxdp and the kernel's verifier said when something failed.\n");
+	return arq_command_finish("help");
+}
+
+static int print_version(void)
+{
+	printf("arquant " ARQUANT_VERSION "\n");
+	return arq_command_finish("version");
+}
+
+static int run(int argc, char **argv)
+{
+	for (const struct command *command = commands; command->name; command++) {
+		if (strcmp(argv[0], command->name) == 0)
+			return command->run(argc, argv);
+	}
+	fprintf(stderr, "arquant: '%s' is not a verb; see 'arquant --help'\n", argv[0]);
+	return ARQ_EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	const char *debug = secure_getenv("ARQUANT_DEBUG");
+
+	verbose = debug && strcmp(debug, "0") != 0 && debug[0];
+	/* A reader that goes away is reported as a failed write, with everything cleaned up. */
+	signal(SIGPIPE, SIG_IGN);
+	arq_messages_capture();
+
+	if (argc < 2) {
+		fprintf(stderr, "arquant: a verb is missing; see 'arquant --help'\n");
+		return ARQ_EXIT_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return print_help();
+	if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "-V") == 0)
+		return print_version();
+	return run(argc - 1, argv + 1);
+}
