@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The configuration: one YAML file, read whole or refused whole.
+ *
+ * arq_config_load() reads the file against a schema, checks every cross reference, fills in the
+ * defaults, and returns a tree that nobody changes any more: threads may share it. The tree owns
+ * all it points to; arq_config_destroy() frees it. Pointers are NULL and counts 0 where something
+ * optional is absent and has no default. File names are absolute, or relative to the working
+ * directory when the configuration's own name was; those in the file are relative to it.
+ *
+ * An error is one line, "FILE:LINE:COLUMN: FIELD: what is wrong; what to do". Unknown keys are
+ * errors: an option that is accepted and does nothing is a lie. YAML anchors and aliases are
+ * refused (they are how a small file becomes a large one). Where a list of plain values is
+ * expected, one value alone stands for a list of one.
+ *
+ * No privileges needed beyond reading the file and the lists of prefixes it names. Certificates
+ * and keys are named here but read by who uses them.
+ */
+#ifndef ARQUANT_COMMON_CONFIG_H
+#define ARQUANT_COMMON_CONFIG_H
+
+#include "userspace/common/address.h"
+#include "userspace/common/error.h"
+#include "userspace/common/prefix.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Where the commands look when they are told no other file. */
+#define ARQ_CONFIG_PATH "/etc/arquant/arquant.yaml"
+
+/* --- interfaces ------------------------------------------------------------------------------- */
+
+enum arq_config_mode {
+	ARQ_CONFIG_MODE_AUTO, /* native where the driver has it, else generic */
+	ARQ_CONFIG_MODE_NATIVE,
+	ARQ_CONFIG_MODE_GENERIC,
+};
+
+struct arq_config_interface {
+	char *name;
+	enum arq_config_mode mode;
+	uint32_t programs; /* bits, 1 << enum arq_program_id; all three by default, never none */
+};
+
+/* --- firewall --------------------------------------------------------------------------------- */
+
+enum arq_config_action {
+	ARQ_CONFIG_PASS,
+	ARQ_CONFIG_DROP,
+};
+
+/* A named list of prefixes, from the file or the elements. */
+struct arq_config_set {
+	char *name;
+	char *file; /* NULL when the elements are in the configuration */
+	char **elements; /* as written */
+	uint32_t elements_count;
+	struct arq_prefix *prefixes; /* of either, parsed, in order, with duplicates if any */
+	size_t prefixes_count;
+};
+
+/* What a rule's `from` names: a set or a prefix. */
+struct arq_config_source {
+	const struct arq_config_set *set; /* NULL: `prefix` it is */
+	struct arq_prefix prefix;
+};
+
+struct arq_config_rule {
+	char *name;
+	char **from; /* as written */
+	uint32_t from_count;
+	struct arq_config_source *sources; /* the same, resolved: from_count of them, at least 1 */
+	enum arq_config_action action;
+};
+
+struct arq_config_firewall {
+	enum arq_config_action default_action; /* when no rule matches; only PASS so far */
+	enum arq_config_action malformed; /* packets whose headers lie; DROP by default */
+	struct arq_config_set *sets;
+	uint32_t sets_count;
+	struct arq_config_rule *rules; /* first match wins; rule numbers count from 1 */
+	uint32_t rules_count;
+};
+
+/* --- sampler ---------------------------------------------------------------------------------- */
+
+struct arq_config_sampler {
+	uint32_t one_in; /* 1 to UINT32_MAX */
+	uint32_t snaplen; /* 1 to ARQ_SNAPLEN_MAX */
+};
+
+/* --- gateway ---------------------------------------------------------------------------------- */
+
+enum arq_config_io {
+	ARQ_CONFIG_IO_AUTO, /* AF_XDP where the interface carries the redirect, else UDP sockets */
+	ARQ_CONFIG_IO_XSK,
+	ARQ_CONFIG_IO_UDP,
+};
+
+enum arq_config_copy_mode { /* as enum arq_xsk_copy_mode in io.h */
+			    ARQ_CONFIG_COPY_AUTO,
+			    ARQ_CONFIG_COPY,
+			    ARQ_CONFIG_ZERO_COPY,
+};
+
+struct arq_config_certificate {
+	char *certificate; /* PEM file, chain included */
+	char *key; /* PEM file */
+};
+
+struct arq_config_listener {
+	char *name;
+	char *address_text; /* as written */
+	union arq_address address;
+	enum arq_config_io io;
+	char *interface; /* for AF_XDP; NULL: the one that has the address */
+	enum arq_config_copy_mode copy_mode;
+	struct arq_config_certificate *certificates; /* at least one; the first is the default */
+	uint32_t certificates_count;
+};
+
+enum arq_config_policy {
+	ARQ_CONFIG_LEAST_REQUESTS,
+	ARQ_CONFIG_ROUND_ROBIN,
+};
+
+struct arq_config_target {
+	char *address_text; /* as written */
+	union arq_address address;
+	char *server_name; /* for SNI and verification; never NULL when the pool verifies and has
+			      one */
+};
+
+struct arq_config_tls {
+	bool verify; /* the target's certificate chain and name */
+	char *ca; /* PEM file; NULL: the system's */
+	char *server_name; /* for targets that have none of their own */
+};
+
+struct arq_config_pool {
+	char *name;
+	struct arq_config_target *targets; /* at least one */
+	uint32_t targets_count;
+	enum arq_config_policy policy;
+	struct arq_config_tls tls;
+};
+
+struct arq_config_response {
+	uint16_t status; /* 200 to 599 */
+	char *body; /* "" when absent */
+	char *content_type; /* "text/plain; charset=utf-8" when absent */
+};
+
+/* The first route that matches in file order wins. */
+struct arq_config_route {
+	char *host; /* lower case; NULL: any. "*.example.com" any one or more labels before it */
+	char *path; /* NULL: any. The final '*' of a prefix is cut off */
+	bool path_is_prefix;
+	char *pool_name; /* as written; NULL with `respond` */
+	const struct arq_config_pool *pool; /* either this */
+	struct arq_config_response *respond; /* or this, never both */
+};
+
+struct arq_config_limits {
+	uint32_t max_connections; /* of the daemon, all workers together */
+	uint32_t header_size; /* bytes of a request's or response's header section */
+	uint64_t idle_timeout_ns; /* QUIC max_idle_timeout */
+	uint64_t drain_timeout_ns; /* what SIGTERM waits for open requests at most */
+	char *idle_timeout_text; /* as written */
+	char *drain_timeout_text;
+};
+
+struct arq_config_gateway {
+	uint32_t workers; /* for UDP sockets; AF_XDP has one worker for each receive queue */
+	char *user; /* to run as after start; NULL: stay who we are */
+	char *static_secret_file; /* at least 32 bytes; NULL: random at start */
+	struct arq_config_listener *listeners; /* none: no gateway is configured */
+	uint32_t listeners_count;
+	struct arq_config_pool *pools;
+	uint32_t pools_count;
+	struct arq_config_route *routes;
+	uint32_t routes_count;
+	struct arq_config_limits limits;
+};
+
+struct arq_config {
+	struct arq_config_interface *interfaces;
+	uint32_t interfaces_count;
+	struct arq_config_firewall firewall;
+	struct arq_config_sampler sampler;
+	struct arq_config_gateway gateway;
+	char *path; /* of the file it was read from */
+};
+
+/*
+ * Reads, checks and completes the configuration in `path`. Returns 0 and *config, or a negative
+ * errno with *config NULL and the reason in `error`: -EINVAL when the content is wrong, else what
+ * reading it gave.
+ */
+int arq_config_load(const char *path, struct arq_config **config, struct arq_error *error);
+
+/* Frees it and all it points to; NULL is fine. */
+void arq_config_destroy(struct arq_config *config);
+
+/*
+ * Parses a duration: a whole number and its unit, "250us", "500ms", "30s", "2m", "1h".
+ * Returns 0, -EINVAL when it is none, or -ERANGE beyond a hundred years.
+ */
+int arq_duration_parse(const char *text, uint64_t *nanoseconds);
+
+#endif
