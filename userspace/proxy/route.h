@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which route a request takes: by host and path, the first match in file order.
+ *
+ *   host   example.com      that host; letter case, a port and a final dot do not matter
+ *          *.example.com    every host below it, at any depth, but not example.com itself
+ *          none, or *       any host, also none
+ *   path   /ping            that path, exactly; what follows a "?" does not matter
+ *          /v1/(star)       every path that begins with /v1/ (written with an asterisk)
+ *          none, or /(star) any path
+ *
+ * First match wins, so special routes are written before general ones. Paths are compared byte by
+ * byte as the client sent them: no percent-decoding, no dot segments resolved, hence a route
+ * chooses a pool but is no access control.
+ *
+ * A table is read-only after it was made: all workers share it without a lock. A look-up does not
+ * allocate.
+ */
+#ifndef ARQUANT_PROXY_ROUTE_H
+#define ARQUANT_PROXY_ROUTE_H
+
+#include "userspace/common/error.h"
+
+#include <stddef.h>
+
+struct arq_route_rule {
+	const char *host; /* NULL: any */
+	const char *path; /* NULL: any */
+};
+
+struct arq_route_table;
+
+/*
+ * Compiles `count` rules, in the order in which they are tried; the texts are copied. Returns 0 and
+ * *table, or -EINVAL (a host or path that no request could have, or an asterisk elsewhere than
+ * above) or -ENOMEM, with the reason in `error`.
+ */
+int arq_route_table_create(const struct arq_route_rule *rules, size_t count,
+			   struct arq_route_table **table, struct arq_error *error);
+
+/* NULL is allowed. */
+void arq_route_table_destroy(struct arq_route_table *table);
+
+/*
+ * The index of the first rule that matches an authority (RFC 3986, section 3.2: host, with or
+ * without port) and a path with or without query, or -1. Either may be empty.
+ */
+int arq_route_table_find(const struct arq_route_table *table, const char *authority,
+			 size_t authority_length, const char *path, size_t path_length);
+
+#endif
