@@ -2,7 +2,6 @@
 #include "userspace/proxy/route.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,13 +16,14 @@ enum match {
 
 struct pattern {
 	enum match match;
-	char *text; /* owned; not terminated in meaning: `length` counts */
+	const char *text; /* borrowed; not terminated in meaning: `length` counts */
 	size_t length;
 };
 
 struct route {
 	struct pattern host;
 	struct pattern path;
+	const struct arq_config_route *config;
 };
 
 struct arq_route_table {
@@ -31,80 +31,46 @@ struct arq_route_table {
 	struct route routes[];
 };
 
-static int pattern_set(struct pattern *pattern, enum match match, const char *text, size_t length)
-{
-	pattern->match = match;
-	pattern->length = length;
-	pattern->text = strndup(text, length);
-	return pattern->text ? 0 : -ENOMEM;
-}
-
-static int compile_host(struct pattern *pattern, const char *host, struct arq_error *error)
+static struct pattern compile_host(const char *host)
 {
 	if (!host || strcmp(host, "*") == 0)
-		return 0;
+		return (struct pattern){.match = MATCH_ANY};
 
 	bool wildcard = strncmp(host, "*.", 2) == 0;
 	const char *text = host + wildcard;
 	size_t length = strlen(text);
-	if (length > 1 && text[length - 1] == '.')
+	if (length && text[length - 1] == '.')
 		length--;
-	if (length < 1u + wildcard || strpbrk(text, "*/ ?#@") ||
-	    (strchr(text, ':') && text[0] != '['))
-		return arq_error_set(error, -EINVAL,
-				     "host \"%s\" of a route: write a host without port, "
-				     "as example.com, or *.example.com",
-				     host);
-	return pattern_set(pattern, wildcard ? MATCH_END : MATCH_EXACT, text, length);
+	return (struct pattern){wildcard ? MATCH_END : MATCH_EXACT, text, length};
 }
 
-static int compile_path(struct pattern *pattern, const char *path, struct arq_error *error)
+static struct pattern compile_path(const char *path, bool prefix)
 {
-	if (!path || strcmp(path, "/*") == 0)
-		return 0;
-
-	size_t length = strlen(path);
-	bool prefix = length >= 2 && strcmp(path + length - 2, "/*") == 0;
-	length -= prefix;
-	if (path[0] != '/' || memchr(path, '*', length) || strpbrk(path, "?# "))
-		return arq_error_set(error, -EINVAL,
-				     "path \"%s\" of a route: write a path, as /ping, or all "
-				     "below one, as /v1/*",
-				     path);
-	return pattern_set(pattern, prefix ? MATCH_BEGIN : MATCH_EXACT, path, length);
+	/* Any path at all: also that of OPTIONS, an asterisk. */
+	if (!path || (prefix && strcmp(path, "/") == 0))
+		return (struct pattern){.match = MATCH_ANY};
+	return (struct pattern){prefix ? MATCH_BEGIN : MATCH_EXACT, path, strlen(path)};
 }
 
-int arq_route_table_create(const struct arq_route_rule *rules, size_t count,
-			   struct arq_route_table **table, struct arq_error *error)
+int arq_route_table_create(const struct arq_config_route *routes, size_t count,
+			   struct arq_route_table **table)
 {
-	if (count > INT_MAX)
-		return arq_error_set(error, -EINVAL, "too many routes");
-	struct arq_route_table *made = calloc(1, sizeof(*made) + count * sizeof(made->routes[0]));
+	struct arq_route_table *made = malloc(sizeof(*made) + count * sizeof(made->routes[0]));
 	if (!made)
-		return arq_error_set(error, -ENOMEM, "routes: out of memory");
-
+		return -ENOMEM;
 	made->count = count;
-	for (size_t i = 0; i < count; i++) {
-		int code = compile_host(&made->routes[i].host, rules[i].host, error);
-		if (code == 0)
-			code = compile_path(&made->routes[i].path, rules[i].path, error);
-		if (code != 0) {
-			arq_route_table_destroy(made);
-			return arq_error_set(error, code, "routes: out of memory");
-		}
-	}
+	for (size_t i = 0; i < count; i++)
+		made->routes[i] = (struct route){
+			.host = compile_host(routes[i].host),
+			.path = compile_path(routes[i].path, routes[i].path_is_prefix),
+			.config = &routes[i],
+		};
 	*table = made;
 	return 0;
 }
 
 void arq_route_table_destroy(struct arq_route_table *table)
 {
-	if (!table)
-		return;
-	for (size_t i = 0; i < table->count; i++) {
-		free(table->routes[i].host.text);
-		free(table->routes[i].path.text);
-	}
 	free(table);
 }
 
@@ -154,8 +120,9 @@ static bool path_matches(const struct pattern *pattern, const char *path, size_t
 	}
 }
 
-int arq_route_table_find(const struct arq_route_table *table, const char *authority,
-			 size_t authority_length, const char *path, size_t path_length)
+const struct arq_config_route *arq_route_table_find(const struct arq_route_table *table,
+						    const char *authority, size_t authority_length,
+						    const char *path, size_t path_length)
 {
 	size_t host = host_length(authority, authority_length);
 	const char *query = path_length ? memchr(path, '?', path_length) : NULL;
@@ -163,9 +130,10 @@ int arq_route_table_find(const struct arq_route_table *table, const char *author
 		path_length = (size_t)(query - path);
 
 	for (size_t i = 0; i < table->count; i++) {
-		if (host_matches(&table->routes[i].host, authority, host) &&
-		    path_matches(&table->routes[i].path, path, path_length))
-			return (int)i;
+		const struct route *route = &table->routes[i];
+		if (host_matches(&route->host, authority, host) &&
+		    path_matches(&route->path, path, path_length))
+			return route->config;
 	}
-	return -1;
+	return NULL;
 }

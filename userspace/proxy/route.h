@@ -19,33 +19,28 @@
 #ifndef ARQUANT_PROXY_ROUTE_H
 #define ARQUANT_PROXY_ROUTE_H
 
-#include "userspace/common/error.h"
+#include "userspace/common/config.h"
 
 #include <stddef.h>
-
-struct arq_route_rule {
-	const char *host; /* NULL: any */
-	const char *path; /* NULL: any */
-};
 
 struct arq_route_table;
 
 /*
- * Compiles `count` rules, in the order in which they are tried; the texts are copied. Returns 0 and
- * *table, or -EINVAL (a host or path that no request could have, or an asterisk elsewhere than
- * above) or -ENOMEM, with the reason in `error`.
+ * Compiles the routes in their order; they are borrowed and must outlive the table. What they say
+ * was checked when the configuration was read. Returns 0 and *table, or -ENOMEM.
  */
-int arq_route_table_create(const struct arq_route_rule *rules, size_t count,
-			   struct arq_route_table **table, struct arq_error *error);
+int arq_route_table_create(const struct arq_config_route *routes, size_t count,
+			   struct arq_route_table **table);
 
 /* NULL is allowed. */
 void arq_route_table_destroy(struct arq_route_table *table);
 
 /*
- * The index of the first rule that matches an authority (RFC 3986, section 3.2: host, with or
- * without port) and a path with or without query, or -1. Either may be empty.
+ * The first route that matches an authority (RFC 3986, section 3.2: host, with or without port)
+ * and a path with or without query; NULL when none does. Either may be empty.
  */
-int arq_route_table_find(const struct arq_route_table *table, const char *authority,
-			 size_t authority_length, const char *path, size_t path_length);
+const struct arq_config_route *arq_route_table_find(const struct arq_route_table *table,
+						    const char *authority, size_t authority_length,
+						    const char *path, size_t path_length);
 
 #endif
