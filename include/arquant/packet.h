@@ -9,7 +9,8 @@
  *
  * The identity alone does not tell two packets apart that came one after the other in the same
  * buffer: so the program that comes first in the chain never trusts what it finds. Which one is
- * first is a variable of each program, `arq_first`, kept right by the loader.
+ * first is a variable of each program, arq_tunables.first, kept right by the loader. (First of
+ * those that parse: the sampler neither reads nor writes metadata.)
  *
  * Metadata tells where things are, never what is allowed: a program reads the fields that its
  * decision depends on from the packet again, since a foreign program in between may have rewritten

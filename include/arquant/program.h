@@ -8,7 +8,9 @@
  *   arquant/NETNS-IFINDEX/                one directory for each interface: inode number of its
  *                                         network namespace (ifindex is unique only inside one)
  *                                         and interface index, both decimal
- *   arquant/NETNS-IFINDEX/PROGRAM/NAME    the maps of a program: "counters", "data" and its tables
+ *   arquant/NETNS-IFINDEX/samples         ring of samples, one for the interface
+ *   arquant/NETNS-IFINDEX/PROGRAM/NAME    the maps of a program: "counters", "data" and its tables;
+ *                                         the bundle also has "counters_PART" for each part
  *
  * bpffs refuses names with a dot, and interface names may contain one: hence numbers.
  */

@@ -24,7 +24,7 @@
 	X(11, UDP_LENGTH, "udp-length", "UDP length beyond the IP payload or under 8 bytes")      \
 	X(12, TCP_HEADER_LENGTH, "tcp-header-length",                                             \
 	  "TCP data offset beyond the IP payload or under 20 bytes")                              \
-	X(13, RULE, "rule", "a firewall rule decided")                                            \
+	X(13, RULE, "rule", "a firewall rule dropped the packet")                                 \
 	X(14, SERVICE, "service", "UDP datagram to a service, handed to its AF_XDP socket")       \
 	X(15, NO_SOCKET, "no-socket",                                                             \
 	  "UDP datagram to a service whose queue has no AF_XDP socket")                           \
@@ -35,7 +35,7 @@ enum arq_reason {
 	ARQ_REASONS(ARQ_REASON_ENUM)
 #undef ARQ_REASON_ENUM
 	/* Room in the counters; the compiler says so when the list outgrows it. */
-	ARQ_REASON_MAX = 56,
+	ARQ_REASON_MAX = 54,
 };
 
 #endif
