@@ -15,6 +15,7 @@
 #define ARQUANT_PROGS_FIREWALL_POLICY_H
 
 #include "userspace/common/error.h"
+#include "userspace/common/prefix.h"
 
 #include <arquant/firewall.h>
 
@@ -22,25 +23,6 @@
 #include <stdint.h>
 
 struct arq_policy;
-
-/* An address range in network byte order, host bits zero. */
-struct arq_prefix {
-	uint8_t family; /* AF_INET or AF_INET6 */
-	uint8_t length; /* 0 to 32 or 128 */
-	uint8_t address[16]; /* IPv4 uses the first four */
-};
-
-/* "2001:db8:...:ffff/128" and the final zero. */
-#define ARQ_PREFIX_TEXT_MAX 52
-
-/*
- * Parses "192.0.2.0/24", "2001:db8::/32", or an address alone (a prefix of full length). Returns 0,
- * or -EINVAL with what is wrong in `error`: not an address, length out of range, host bits set.
- */
-int arq_prefix_parse(struct arq_prefix *prefix, const char *text, struct arq_error *error);
-
-/* Writes the same form back; returns `text`. */
-const char *arq_prefix_format(const struct arq_prefix *prefix, char text[ARQ_PREFIX_TEXT_MAX]);
 
 /* Returns a policy without rules, or NULL without memory. */
 struct arq_policy *arq_policy_create(void);

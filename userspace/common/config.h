@@ -13,8 +13,8 @@
  * refused (they are how a small file becomes a large one). Where a list of plain values is
  * expected, one value alone stands for a list of one.
  *
- * No privileges needed beyond reading the file and the lists of prefixes it names. Certificates
- * and keys are named here but read by who uses them.
+ * No privileges needed beyond reading the file. Certificates, keys and lists of prefixes are named
+ * in it but read by who uses them.
  */
 #ifndef ARQUANT_COMMON_CONFIG_H
 #define ARQUANT_COMMON_CONFIG_H
@@ -51,14 +51,16 @@ enum arq_config_action {
 	ARQ_CONFIG_DROP,
 };
 
-/* A named list of prefixes, from the file or the elements. */
+/*
+ * A named list of prefixes: either the elements, or a file with one on each line, which is read by
+ * who compiles the rules (arq_policy_add_source_file).
+ */
 struct arq_config_set {
 	char *name;
 	char *file; /* NULL when the elements are in the configuration */
 	char **elements; /* as written */
 	uint32_t elements_count;
-	struct arq_prefix *prefixes; /* of either, parsed, in order, with duplicates if any */
-	size_t prefixes_count;
+	struct arq_prefix *prefixes; /* the elements, parsed: elements_count of them */
 };
 
 /* What a rule's `from` names: a set or a prefix. */
@@ -88,7 +90,7 @@ struct arq_config_firewall {
 
 struct arq_config_sampler {
 	uint32_t one_in; /* 1 to UINT32_MAX */
-	uint32_t snaplen; /* 1 to ARQ_SNAPLEN_MAX */
+	uint32_t snaplen; /* 14 to ARQ_SNAPLEN_MAX */
 };
 
 /* --- gateway ---------------------------------------------------------------------------------- */
@@ -99,10 +101,11 @@ enum arq_config_io {
 	ARQ_CONFIG_IO_UDP,
 };
 
-enum arq_config_copy_mode { /* as enum arq_xsk_copy_mode in io.h */
-			    ARQ_CONFIG_COPY_AUTO,
-			    ARQ_CONFIG_COPY,
-			    ARQ_CONFIG_ZERO_COPY,
+/* As enum arq_xsk_copy_mode in io.h. */
+enum arq_config_copy_mode {
+	ARQ_CONFIG_COPY_AUTO,
+	ARQ_CONFIG_COPY,
+	ARQ_CONFIG_ZERO_COPY,
 };
 
 struct arq_config_certificate {
