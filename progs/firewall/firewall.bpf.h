@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The firewall's decision, for the program in its own slot and for the bundle. Drops malformed
+ * packets, then decides by source address: the tables hold, for every prefix, the first rule that
+ * matches it (progs/firewall/policy.h). Constants let the verifier cut what a policy does not need.
+ */
+#ifndef ARQUANT_PROGS_FIREWALL_BPF_H
+#define ARQUANT_PROGS_FIREWALL_BPF_H
+
+#include "progs/lib/bounds.bpf.h"
+#include "progs/lib/sample.bpf.h"
+#include "progs/lib/verdict.bpf.h"
+
+#include <arquant/firewall.h>
+#include <bpf/bpf_helpers.h>
+#include <linux/bpf.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <stdbool.h>
+
+const volatile bool arq_pass_malformed = false; /* count them with their reason, but pass them */
+const volatile bool arq_sources_v4 = false; /* is there any IPv4 prefix? */
+const volatile bool arq_sources_v6 = false;
+const volatile bool arq_sample_drops = false; /* is there a sampler on this interface? */
+
+/* Sizes are set before load. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct arq_source_key_v4);
+	__type(value, struct arq_source_rule);
+} sources_v4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct arq_source_key_v6);
+	__type(value, struct arq_source_rule);
+} sources_v6 SEC(".maps");
+
+struct arq_sampling arq_firewall_sampling[ARQ_MAX_CPUS];
+
+/* The rule for the packet's source address, or NULL for none. */
+static __always_inline const struct arq_source_rule *
+arq_firewall_source(struct xdp_md *ctx, const struct arq_packet *packet)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+
+	if (arq_sources_v4 && packet->flags & ARQ_PACKET_IPV4) {
+		struct iphdr *ip = arq_at(data, end, packet->l3_offset, sizeof(*ip));
+		if (!ip)
+			return NULL;
+		struct arq_source_key_v4 key = {.length = 32};
+		__builtin_memcpy(key.address, &ip->saddr, sizeof(key.address));
+		return bpf_map_lookup_elem(&sources_v4, &key);
+	}
+	if (arq_sources_v6 && packet->flags & ARQ_PACKET_IPV6) {
+		struct ipv6hdr *ip = arq_at(data, end, packet->l3_offset, sizeof(*ip));
+		if (!ip)
+			return NULL;
+		struct arq_source_key_v6 key = {.length = 128};
+		__builtin_memcpy(key.address, &ip->saddr, sizeof(key.address));
+		return bpf_map_lookup_elem(&sources_v6, &key);
+	}
+	return NULL;
+}
+
+static __always_inline void arq_firewall_decide(struct xdp_md *ctx, const struct arq_packet *packet,
+						struct arq_verdict *verdict)
+{
+	verdict->action = XDP_PASS;
+	verdict->reason = ARQ_REASON_NONE;
+	verdict->rule = 0;
+	if (arq_unlikely(packet->flags & ARQ_PACKET_MALFORMED)) {
+		verdict->reason = packet->reason;
+		if (!arq_pass_malformed) {
+			verdict->action = XDP_DROP;
+			return;
+		}
+	}
+	const struct arq_source_rule *source = arq_firewall_source(ctx, packet);
+	if (source && source->action == ARQ_RULE_DROP) {
+		verdict->action = XDP_DROP;
+		verdict->reason = ARQ_REASON_RULE;
+		verdict->rule = source->rule;
+	}
+}
+
+/* Decides, counts, samples what it drops. Returns the action. */
+static __always_inline int arq_firewall_run(struct xdp_md *ctx, __u32 cpu,
+					    const struct arq_packet *packet,
+					    struct arq_counters *counters)
+{
+	struct arq_verdict verdict;
+
+	arq_firewall_decide(ctx, packet, &verdict);
+	arq_count(counters, &verdict);
+	if (arq_sample_drops && verdict.action == XDP_DROP &&
+	    arq_sample_due(&arq_firewall_sampling[cpu]))
+		arq_sample_take(ctx, counters, ARQ_PROGRAM_FIREWALL, &verdict);
+	return verdict.action;
+}
+
+#endif

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Sampling: one packet in N, at random, into the ring buffer `samples`.
+ *
+ * Each CPU draws how many packets to let go by before the next sample. That number is geometrically
+ * distributed, which makes every packet's chance exactly 1/N, independent of all others, while a
+ * packet that is not sampled costs a decrement. A rate that changes takes effect with the next
+ * packet: the draw is made anew.
+ */
+#ifndef ARQUANT_PROGS_LIB_SAMPLE_H
+#define ARQUANT_PROGS_LIB_SAMPLE_H
+
+#include "progs/lib/bounds.bpf.h"
+#include "progs/lib/tunables.bpf.h"
+#include "progs/lib/verdict.bpf.h"
+
+#include <arquant/program.h>
+#include <arquant/sample.h>
+#include <bpf/bpf_helpers.h>
+#include <linux/bpf.h>
+#include <stdbool.h>
+
+struct arq_sampling {
+	__u64 skip; /* packets to let go by before the next sample */
+	__u32 one_in; /* the rate that `skip` was drawn for */
+} __attribute__((aligned(64))); /* written for every packet: a cache line for each CPU */
+
+/* The sample is put together here: a ring entry of a size known only now needs a copy anyway. */
+struct arq_sample_buffer {
+	__u8 bytes[sizeof(struct arq_sample) + ARQ_SNAPLEN_MAX];
+} __attribute__((aligned(8)));
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct arq_sample_buffer);
+} sample_buffer SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} samples SEC(".maps");
+
+/* Fraction bits of the logarithm below: what 32 bits leave beside its integer part, 0 to 31. */
+#define ARQ_LOG_FRACTION 27
+/* ln 2 as a fraction of 2^32. */
+#define ARQ_LN2 2977044472u
+
+/*
+ * -ln(u / 2^32) for an odd u, as a fixed-point number with ARQ_LOG_FRACTION fraction bits. Binary
+ * logarithm, bit by bit: the square of a number in [1, 2) is 2 or more exactly when the next bit of
+ * its logarithm is 1.
+ */
+static __always_inline __u64 arq_minus_log(__u32 u)
+{
+	__u32 integer = 0;
+	__u64 mantissa = u; /* to be in [2^31, 2^32): 1 to 2 with 31 fraction bits */
+#pragma clang loop unroll(full)
+	for (int shift = 16; shift; shift >>= 1) {
+		if (mantissa < 1ULL << (32 - shift)) {
+			mantissa <<= shift;
+			integer += shift;
+		}
+	}
+	__u64 log = 0; /* of the mantissa */
+#pragma clang loop unroll(disable)
+	for (int i = 0; i < ARQ_LOG_FRACTION; i++) {
+		mantissa = mantissa * mantissa >> 31;
+		__u64 bit = mantissa >> 32;
+		mantissa >>= bit;
+		log = log << 1 | bit;
+	}
+	/* u / 2^32 is the mantissa's value, in [1, 2), shifted right by integer + 1. */
+	__u64 minus = ((__u64)(integer + 1) << ARQ_LOG_FRACTION) - log;
+	return minus * ARQ_LN2 >> 32;
+}
+
+/*
+ * A geometrically distributed number with mean one_in - 1: floor(ln(u) / ln(1 - 1/N)) for a uniform
+ * u in (0, 1). The reciprocal of the denominator comes from its series,
+ * -1 / ln(1 - 1/N) = N - 1/2 - 1/(12 N) - 1/(24 N^2) - 19/(720 N^3) - 3/(160 N^4) - ...,
+ * cut where the rest is below 1/1000 for N = 2. A function, not inlined: it runs once per sample.
+ */
+static __attribute__((noinline)) __u64 arq_sample_draw(__u32 one_in)
+{
+	if (one_in == 0)
+		return ~0ULL; /* at a billion packets a second, 500 years */
+	if (one_in == 1)
+		return 0;
+	/* Odd: the middle of an interval, never 0. */
+	__u64 log = arq_minus_log(bpf_get_prandom_u32() | 1);
+	__u64 term1 = log / (12ULL * one_in);
+	__u64 term2 = term1 / (2ULL * one_in);
+	__u64 term3 = term2 * 19 / (30ULL * one_in);
+	__u64 term4 = term3 * 27 / (38ULL * one_in);
+	return (log * one_in - log / 2 - term1 - term2 - term3 - term4) >> ARQ_LOG_FRACTION;
+}
+
+/* Is this packet one to sample? To be asked once for every packet that could be. */
+static __always_inline bool arq_sample_due(struct arq_sampling *sampling)
+{
+	__u32 one_in = arq_tunables.sample_one_in;
+
+	if (arq_unlikely(sampling->one_in != one_in)) {
+		sampling->one_in = one_in;
+		sampling->skip = arq_sample_draw(one_in);
+	}
+	if (arq_likely(sampling->skip)) {
+		sampling->skip--;
+		return false;
+	}
+	sampling->skip = arq_sample_draw(one_in);
+	return one_in != 0;
+}
+
+/* Copies the head of the packet and what is known about it into the ring. Counts it. */
+static __always_inline void arq_sample_take(struct xdp_md *ctx, struct arq_counters *counters,
+					    enum arq_program_id program,
+					    const struct arq_verdict *verdict)
+{
+	__u32 zero = 0;
+	struct arq_sample *sample = bpf_map_lookup_elem(&sample_buffer, &zero);
+	if (!sample)
+		return;
+	__u32 length = bpf_xdp_get_buff_len(ctx);
+	__u32 captured = arq_tunables.snaplen;
+	if (captured > length)
+		captured = length;
+	if (captured > ARQ_SNAPLEN_MAX)
+		captured = ARQ_SNAPLEN_MAX;
+
+	sample->time_ns = bpf_ktime_get_ns();
+	sample->sequence = counters->sampled++;
+	sample->lost = counters->sample_lost;
+	sample->ifindex = ctx->ingress_ifindex;
+	sample->queue = ctx->rx_queue_index;
+	sample->cpu = bpf_get_smp_processor_id();
+	sample->length = length;
+	sample->one_in = arq_tunables.sample_one_in;
+	sample->rule = verdict->rule;
+	sample->reason = verdict->reason;
+	sample->verdict = verdict->action;
+	sample->program = program;
+	/* Also beyond the linear part. Older verifiers want to see that it is not 0. */
+	asm volatile("" : "+r"(captured));
+	if (captured == 0 || captured > ARQ_SNAPLEN_MAX ||
+	    bpf_xdp_load_bytes(ctx, 0, sample->head, captured))
+		captured = 0;
+	sample->captured = captured;
+	if (bpf_ringbuf_output(&samples, sample, sizeof(*sample) + captured, 0))
+		counters->sample_lost++;
+}
+
+#endif

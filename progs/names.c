@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The lists of arquant/reason.h and arquant/program.h as tables. */
+#include "progs/program.h"
+
+#include <string.h>
+
+#define REASON_ENTRY(number, constant, text, words) [number] = {text, words},
+static const struct {
+	const char *name;
+	const char *meaning;
+} reasons[] = {ARQ_REASONS(REASON_ENTRY)};
+
+_Static_assert(sizeof(reasons) / sizeof(reasons[0]) <= ARQ_REASON_MAX,
+	       "the counters have room for every reason");
+
+#define PROGRAM_ENTRY(number, constant, text, symbol, order) [number] = {text, symbol, order},
+static const struct {
+	const char *name;
+	const char *function;
+	int priority;
+} programs[] = {ARQ_PROGRAMS(PROGRAM_ENTRY)};
+
+static const char *const actions[ARQ_ACTIONS] = {"aborted", "drop",     "pass",
+						 "tx",      "redirect", "invalid"};
+
+const char *arq_reason_name(uint32_t reason)
+{
+	return reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason].name : "unknown";
+}
+
+const char *arq_reason_meaning(uint32_t reason)
+{
+	return reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason].meaning : "unknown";
+}
+
+const char *arq_action_name(uint32_t action)
+{
+	return action < ARQ_ACTIONS ? actions[action] : "unknown";
+}
+
+const char *arq_program_name(uint32_t id)
+{
+	return id < ARQ_PROGRAM_COUNT ? programs[id].name : "unknown";
+}
+
+int arq_program_by_name(const char *name)
+{
+	for (int id = 0; id < ARQ_PROGRAM_COUNT; id++) {
+		if (strcmp(programs[id].name, name) == 0)
+			return id;
+	}
+	return -1;
+}
+
+const char *arq_program_function(enum arq_program_id id)
+{
+	return programs[id].function;
+}
+
+int arq_program_priority(enum arq_program_id id)
+{
+	return programs[id].priority;
+}
+
+bool arq_program_is_first(enum arq_program_id id, uint32_t chain)
+{
+	if (id == ARQ_PROGRAM_SAMPLER)
+		return false;
+	for (int other = 0; other < ARQ_PROGRAM_COUNT; other++) {
+		if (other != ARQ_PROGRAM_SAMPLER && chain & ARQ_PROGRAM_BIT(other) &&
+		    programs[other].priority < programs[id].priority)
+			return false;
+	}
+	return true;
+}
