@@ -4,7 +4,8 @@
  *
  * One `struct arq_io` is one source and sink of datagrams that belongs to one worker thread; no
  * function may be called from another thread. Nothing here blocks: wait for arq_io_fd() to become
- * readable, then receive until it returns 0.
+ * readable (level-triggered: a flood of malformed packets may make a receive return 0 early), then
+ * receive until it returns 0.
  *
  * Receiving: arq_io_receive() lends out packets that stay where they arrived (a UMEM frame, a
  * receive buffer); the caller may write into them and gives all of a batch back by
@@ -12,7 +13,8 @@
  *
  * Sending: reserve a slot first, build the datagram's payload in place, then commit it with its
  * path or cancel it. Never generate a packet without a slot: a packet that cannot be queued looks
- * like loss to QUIC. Committed slots leave at the next arq_io_flush(), in order.
+ * like loss to QUIC. Committed slots leave at the next arq_io_flush(), in order; what the kernel
+ * does not take then stays queued (arq_io_pending) and leaves at a later flush.
  *
  * Memory is allocated at creation only. Everything dropped is counted with its cause.
  */
@@ -50,7 +52,7 @@ struct arq_path {
 
 struct arq_rx_packet {
 	uint8_t *data; /* UDP payload */
-	uint32_t length; /* bytes of it */
+	uint32_t length; /* bytes of it; 0 for an empty datagram */
 	uint8_t ecn; /* two ECN bits of the IP header */
 	struct arq_path path; /* as seen from here: local is the destination address */
 	uint64_t handle; /* the I/O's own */
@@ -66,21 +68,37 @@ struct arq_tx_slot {
 struct arq_io_counters {
 	uint64_t rx_packets;
 	uint64_t rx_bytes; /* of UDP payload */
-	uint64_t rx_malformed; /* lengths do not fit, not UDP, a fragment, too large */
-	uint64_t rx_checksum; /* wrong UDP or IPv4 header checksum, or none on IPv6 */
-	uint64_t rx_ring_full; /* the kernel had no room for it (XDP statistics, SO_RXQ_OVFL) */
-	uint64_t tx_packets;
+	uint64_t rx_malformed; /* not one whole UDP datagram that can be answered, or too large */
+	/* Wrong UDP or IPv4 header checksum, or none on IPv6. For UDP sockets the kernel checks. */
+	uint64_t rx_checksum;
+	uint64_t rx_ring_full; /* the kernel had no room for it (XDP statistics, socket drops) */
+	uint64_t tx_packets; /* handed to the kernel */
 	uint64_t tx_bytes; /* of UDP payload */
 	uint64_t tx_no_slot; /* reserve found no room */
 	uint64_t tx_no_neighbour; /* next hop unknown */
-	uint64_t tx_failed; /* the kernel refused it */
+	uint64_t tx_failed; /* larger than the MTU, no usable addresses, or the kernel refused it */
+};
+
+/*
+ * Where the packet buffers are now. rx_lent + rx_kernel == rx_total and
+ * tx_free + tx_open + tx_queued == tx_total, always: else a buffer has leaked.
+ */
+struct arq_io_buffers {
+	uint32_t rx_total;
+	uint32_t rx_lent; /* received, not yet released */
+	uint32_t rx_kernel; /* waiting for a packet, or holding one not yet received */
+	uint32_t tx_total;
+	uint32_t tx_free;
+	uint32_t tx_open; /* reserved, neither committed nor cancelled */
+	uint32_t tx_queued; /* committed, not yet sent (AF_XDP: not yet completed) */
 };
 
 struct arq_io;
 
 /*
  * Up to `count` packets (at most ARQ_IO_BATCH) into `packets`. Returns how many, 0 when none wait,
- * or a negative errno: -ENETDOWN when the interface is gone or down.
+ * or a negative errno: -ENETDOWN when the interface is gone or down (noticed within 64 empty calls:
+ * asking the kernel costs a system call).
  */
 int arq_io_receive(struct arq_io *io, struct arq_rx_packet *packets, size_t count);
 
@@ -100,8 +118,17 @@ void arq_io_commit(struct arq_io *io, struct arq_tx_slot *slot, uint32_t length,
 /* Gives a slot back unused. */
 void arq_io_cancel(struct arq_io *io, struct arq_tx_slot *slot);
 
-/* Hands what is queued to the kernel. Returns 0, or a negative errno of the interface. */
+/*
+ * Hands what is queued to the kernel. Returns 0, also when it took only a part, or -ENETDOWN when
+ * an AF_XDP socket's interface is gone or down.
+ */
 int arq_io_flush(struct arq_io *io);
+
+/*
+ * Committed packets that the last flush could not hand to the kernel. When not 0, wait for the fd
+ * to become writable too, then flush again.
+ */
+size_t arq_io_pending(const struct arq_io *io);
 
 /* For poll(2) and epoll(7): readable when packets wait. Owned by the io. */
 int arq_io_fd(const struct arq_io *io);
@@ -109,14 +136,19 @@ int arq_io_fd(const struct arq_io *io);
 /* "xsk" or "udp". */
 const char *arq_io_kind(const struct arq_io *io);
 
+/* One system call for what the kernel counts. */
 void arq_io_counters_read(struct arq_io *io, struct arq_io_counters *counters);
 
+void arq_io_buffers_read(const struct arq_io *io, struct arq_io_buffers *buffers);
+
+/* NULL is allowed. */
 void arq_io_destroy(struct arq_io *io);
 
 /* --- kernel UDP sockets ----------------------------------------------------------------------- */
 
 struct arq_io_udp_options {
-	union arq_address bind; /* port 0: the kernel chooses (upstream sockets) */
+	/* Port 0: the kernel chooses (upstream sockets). The any address :: takes IPv6 only. */
+	union arq_address bind;
 	bool reuse_port; /* several workers share the address; the kernel spreads by 4-tuple */
 	bool offload; /* UDP_SEGMENT and UDP_GRO where the kernel has them */
 };
