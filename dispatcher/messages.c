@@ -14,7 +14,7 @@
 
 static char kept[KEPT_MAX];
 static size_t kept_length;
-static char last[512];
+static char line[512]; /* what arq_messages_find() returned */
 
 /* Appends; what does not fit pushes the oldest bytes out. */
 static void keep(const char *text, size_t length)
@@ -76,18 +76,15 @@ static size_t line_start(size_t end)
 	return end;
 }
 
-const char *arq_messages_last(void)
+const char *arq_messages_find(const char *mark)
 {
-	size_t end = kept_length;
-	while (end > 0 && strchr(" \n\t", kept[end - 1]))
-		end--;
-	size_t start = line_start(end);
-	size_t length = end - start;
-	if (length >= sizeof(last))
-		length = sizeof(last) - 1;
-	memcpy(last, kept + start, length);
-	last[length] = '\0';
-	return last;
+	const char *found = NULL;
+	for (const char *next = kept; (next = strstr(next, mark)); next++)
+		found = next + strlen(mark);
+
+	int length = found ? (int)strcspn(found, "\n") : 0;
+	snprintf(line, sizeof(line), "%.*s", length, found ? found : "");
+	return line;
 }
 
 void arq_messages_print(FILE *stream)

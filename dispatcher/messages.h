@@ -17,10 +17,10 @@ void arq_messages_capture(void);
 void arq_messages_clear(void);
 
 /*
- * The last message that is not blank, one line without its end, or "" when there was none. Valid
- * until the next message comes.
+ * The rest of the last line that contains `mark`, what follows it, or "" when there is none. Valid
+ * until the next call.
  */
-const char *arq_messages_last(void);
+const char *arq_messages_find(const char *mark);
 
 /* Prints the last lines that were kept, each indented by two blanks. */
 void arq_messages_print(FILE *stream);

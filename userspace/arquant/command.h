@@ -20,8 +20,6 @@ enum arq_exit {
 	ARQ_EXIT_USAGE = 2,
 };
 
-#define ARQ_CONFIG_DEFAULT "/etc/arquant/arquant.yaml"
-
 int arq_command_load(int argc, char **argv);
 int arq_command_unload(int argc, char **argv);
 int arq_command_status(int argc, char **argv);

@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "dispatcher/pins.h"
+
+#include "dispatcher/kernel.h"
+
+#include <arquant/program.h>
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DIRECTORY_MODE 0700 /* maps are configuration: root's alone */
+
+/* Our directories are three deep: root, interface, program. */
+#define DEPTH_MAX 3
+
+static int format_path(char path[PATH_MAX], const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int format_path(char path[PATH_MAX], const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	int length = vsnprintf(path, PATH_MAX, format, arguments);
+	va_end(arguments);
+	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
+}
+
+static int root_path(char path[PATH_MAX])
+{
+	return format_path(path, "%s/" ARQ_PIN_ROOT, arq_kernel_bpffs());
+}
+
+/* Inode number of the calling thread's network namespace: what names it in our directories. */
+static int namespace_number(uint64_t *number)
+{
+	struct stat status;
+
+	if (stat("/proc/thread-self/ns/net", &status))
+		return -errno;
+	*number = status.st_ino;
+	return 0;
+}
+
+/*
+ * Locks what is at `path` now. A descriptor of a directory that another process removed while we
+ * waited locks nothing that anybody else would see. Returns it, -EAGAIN then, or a negative errno.
+ */
+static int lock_directory(const char *path)
+{
+	struct stat held, now;
+
+	int lock = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (lock < 0)
+		return errno == ENOENT ? -EAGAIN : -errno;
+
+	int code = 0;
+	if (flock(lock, LOCK_EX) || fstat(lock, &held))
+		code = -errno;
+	else if (stat(path, &now) || held.st_ino != now.st_ino)
+		code = -EAGAIN;
+	if (code == 0)
+		return lock;
+	close(lock);
+	return code;
+}
+
+int arq_pins_lock(struct arq_error *error)
+{
+	char path[PATH_MAX];
+	int lock = root_path(path);
+
+	if (lock == 0) {
+		/* Each turn means that another process has just finished its work. */
+		do {
+			if (mkdir(path, DIRECTORY_MODE) && errno != EEXIST)
+				lock = -errno;
+			else
+				lock = lock_directory(path);
+		} while (lock == -EAGAIN);
+	}
+	if (lock < 0)
+		return arq_error_set(error, lock, "cannot lock %s: %s", path, strerror(-lock));
+	return lock;
+}
+
+/* Is there a directory of any interface? When in doubt, yes. */
+static bool root_in_use(const char *root)
+{
+	DIR *stream = opendir(root);
+	if (!stream)
+		return true;
+
+	bool used = false;
+	struct dirent *entry;
+	while (!used && (entry = readdir(stream)))
+		used = entry->d_type == DT_DIR && entry->d_name[0] != '.';
+	closedir(stream);
+	return used;
+}
+
+void arq_pins_unlock(int lock)
+{
+	char root[PATH_MAX], packet[PATH_MAX];
+
+	/* The metadata map serves all interfaces: it goes with the last. */
+	if (root_path(root) == 0 && !root_in_use(root) && arq_pins_packet_path(packet) == 0) {
+		unlink(packet);
+		rmdir(root);
+	}
+	close(lock);
+}
+
+int arq_pins_path(char path[PATH_MAX], unsigned int ifindex)
+{
+	uint64_t number;
+
+	int code = namespace_number(&number);
+	if (code)
+		return code;
+	return format_path(path, "%s/" ARQ_PIN_ROOT "/%" PRIu64 "-%u", arq_kernel_bpffs(), number,
+			   ifindex);
+}
+
+uint32_t arq_pins_map_id(const char *directory, const char *name, const char *map)
+{
+	char path[PATH_MAX];
+	if (format_path(path, "%s/%s/%s", directory, name, map))
+		return 0;
+
+	int descriptor = bpf_obj_get(path);
+	if (descriptor < 0)
+		return 0;
+
+	struct bpf_map_info info = {0};
+	__u32 length = sizeof(info);
+	int code = bpf_obj_get_info_by_fd(descriptor, &info, &length);
+	close(descriptor);
+	return code ? 0 : info.id;
+}
+
+int arq_pins_packet_path(char path[PATH_MAX])
+{
+	return format_path(path, "%s/" ARQ_PIN_ROOT "/" ARQ_PIN_PACKET, arq_kernel_bpffs());
+}
+
+/* Empties a directory and removes it; `depth` bounds what could only be somebody's bind mount. */
+static int remove_tree(const char *directory, int depth)
+{
+	DIR *stream = opendir(directory);
+	if (!stream)
+		return errno == ENOENT ? 0 : -errno;
+
+	int code = depth > DEPTH_MAX ? -ELOOP : 0;
+	struct dirent *entry;
+	while (code == 0 && (entry = readdir(stream))) {
+		char path[PATH_MAX];
+		if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
+			continue;
+		code = format_path(path, "%s/%s", directory, entry->d_name);
+		if (code == 0 && entry->d_type == DT_DIR)
+			code = remove_tree(path, depth + 1);
+		else if (code == 0 && unlink(path))
+			code = -errno;
+	}
+	closedir(stream);
+	if (code == 0 && rmdir(directory))
+		code = -errno;
+	return code;
+}
+
+int arq_pins_remove(const char *directory)
+{
+	return remove_tree(directory, 1);
+}
+
+int arq_pins_walk(int (*visit)(const char *directory, unsigned int ifindex, bool here,
+			       void *context),
+		  void *context)
+{
+	char root[PATH_MAX], path[PATH_MAX];
+	uint64_t here, number;
+	unsigned int ifindex;
+
+	int code = namespace_number(&here);
+	if (code == 0)
+		code = root_path(root);
+	if (code)
+		return code;
+	DIR *stream = opendir(root);
+	if (!stream)
+		return errno == ENOENT ? 0 : -errno;
+
+	struct dirent *entry;
+	while (code == 0 && (entry = readdir(stream))) {
+		int end = 0;
+		if (sscanf(entry->d_name, "%" SCNu64 "-%u%n", &number, &ifindex, &end) != 2 ||
+		    entry->d_name[end])
+			continue;
+		code = format_path(path, "%s/%s", root, entry->d_name);
+		if (code == 0)
+			code = visit(path, ifindex, number == here, context);
+	}
+	closedir(stream);
+	return code;
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "dispatcher/sweep.h"
+
+#include "dispatcher/chain.h"
+#include "dispatcher/kernel.h"
+#include "dispatcher/owner.h"
+#include "dispatcher/pins.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* libxdp's directory below the BPF file system, and its entries (protocol.org, "Locking and
+ * pinning"). */
+#define LIBXDP_DIRECTORY  "xdp"
+#define LIBXDP_DISPATCHER "dispatch-%u-%" SCNu32 "%n"
+
+/* "progN-link" and "progN-prog", with the path before them. */
+static bool slot_path(char path[PATH_MAX], const char *dispatcher, unsigned int slot,
+		      const char *kind)
+{
+	int length = snprintf(path, PATH_MAX, "%s/prog%u-%s", dispatcher, slot, kind);
+
+	return length > 0 && length < PATH_MAX;
+}
+
+/* Unpins our programs from a dispatcher that nothing runs; its directory goes when it is empty. */
+static void release_slots(const char *dispatcher, const struct arq_owner *owner)
+{
+	char path[PATH_MAX];
+
+	for (unsigned int slot = 0; slot < ARQ_CHAIN_SLOTS; slot++) {
+		int program = -1;
+		if (!slot_path(path, dispatcher, slot, "prog"))
+			return;
+		int descriptor = bpf_obj_get(path);
+		if (descriptor < 0)
+			continue;
+		int code = arq_owner_find(owner, descriptor, NULL, &program);
+		close(descriptor);
+		if (code || program < 0)
+			continue;
+		unlink(path);
+		if (slot_path(path, dispatcher, slot, "link"))
+			unlink(path);
+	}
+	rmdir(dispatcher);
+}
+
+/* Does it for all dispatchers that were made for an interface, except the one that is attached. */
+static void release_dispatchers(unsigned int ifindex, uint32_t attached,
+				const struct arq_owner *owner)
+{
+	char root[PATH_MAX], path[PATH_MAX];
+
+	snprintf(root, sizeof(root), "%s/" LIBXDP_DIRECTORY, arq_kernel_bpffs());
+	DIR *stream = opendir(root);
+	if (!stream)
+		return;
+	if (flock(dirfd(stream), LOCK_EX) == 0) {
+		struct dirent *entry;
+		while ((entry = readdir(stream))) {
+			unsigned int of;
+			uint32_t id;
+			int end = 0;
+			if (sscanf(entry->d_name, LIBXDP_DISPATCHER, &of, &id, &end) != 2 ||
+			    entry->d_name[end] || of != ifindex || id == attached)
+				continue;
+			int length = snprintf(path, sizeof(path), "%s/%s", root, entry->d_name);
+			if (length > 0 && (size_t)length < sizeof(path))
+				release_slots(path, owner);
+		}
+	}
+	closedir(stream); /* releases the lock */
+}
+
+static int visit(const char *directory, unsigned int ifindex, bool here, void *context)
+{
+	const bool *gone_too = context;
+	struct arq_chain chain = {0};
+	struct arq_error error = {0};
+	struct arq_owner owner;
+	char name[IF_NAMESIZE];
+
+	arq_owner_read(&owner, directory);
+	bool exists = here && if_indextoname(ifindex, name);
+	if (exists && (arq_chain_read(name, &chain, &error) || arq_chain_count_own(&chain) > 0))
+		return 0;
+	if (exists || (here && *gone_too))
+		release_dispatchers(ifindex, chain.id, &owner);
+	if (exists || !arq_owner_in_use(&owner))
+		arq_pins_remove(directory);
+	return 0;
+}
+
+void arq_sweep(bool gone_too)
+{
+	arq_pins_walk(visit, &gone_too);
+}
