@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a schema cannot say: addresses, durations, ranges, unique names, references between parts of
+ * the file; and the defaults. Internal to the configuration.
+ */
+#ifndef ARQUANT_COMMON_CONFIG_CHECK_H
+#define ARQUANT_COMMON_CONFIG_CHECK_H
+
+#include "userspace/common/config.h"
+#include "userspace/common/config_document.h"
+
+struct arq_config_check {
+	struct arq_document *document;
+	struct arq_config *config;
+	struct arq_error *error;
+};
+
+/* Each completes its part of the configuration. Returns 0, or a negative errno with the reason. */
+int arq_config_check_interfaces(const struct arq_config_check *check);
+int arq_config_check_firewall(const struct arq_config_check *check);
+int arq_config_check_sampler(const struct arq_config_check *check);
+int arq_config_check_gateway(const struct arq_config_check *check);
+
+/* --- what several parts check ----------------------------------------------------------------- */
+
+/* A name that can stand in outputs and references: letters, digits, '-', '_' and '.'. */
+int arq_config_check_name(const struct arq_config_check *check, struct arq_field field,
+			  const char *name);
+
+/* A number between two bounds; an absent one gets its default. */
+int arq_config_check_number(const struct arq_config_check *check, struct arq_field field,
+			    uint32_t *number, uint32_t absent, uint32_t min, uint32_t max);
+
+/* Makes the name of a file relative to the configuration file; NULL stays NULL. */
+int arq_config_resolve(const struct arq_config_check *check, char **file);
+
+/* Returns -ENOMEM with its message. */
+int arq_config_no_memory(const struct arq_config_check *check);
+
+#endif
