@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/proxy/exchange.h"
+
+#include "userspace/proxy/fields.h"
+#include "userspace/proxy/message.h"
+#include "userspace/proxy/state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct exchange {
+	struct arq_pool_ticket ticket; /* first: the pool's callbacks find the exchange by it */
+	struct arq_proxy *proxy;
+	struct arq_pool *pool;
+	struct arq_h3_stream *client; /* NULL once closed */
+	struct arq_h3_stream *upstream; /* NULL before it was started and once closed */
+	struct arq_message_request *head;
+	struct arq_message_body early; /* request body that arrived before the upstream stream */
+	struct arq_message_section *request_trailers;
+	struct arq_message_section *response_trailers;
+	bool is_head; /* the method is HEAD: a response has no body */
+	bool idempotent;
+	bool has_body; /* body or trailers follow the request's header section */
+	bool body_sent; /* some of it went to an upstream, so it cannot be sent again */
+	bool request_complete; /* as received from the client */
+	bool request_stopped; /* the upstream wants no more of it */
+	bool responded; /* a final response began */
+	bool retry; /* as soon as the upstream stream is closed */
+	bool retried;
+	bool over; /* the response is complete or given up: nothing more to couple */
+};
+
+/* --- answers of our own ----------------------------------------------------------------------- */
+
+static const struct arq_config_response *own_response(unsigned int status)
+{
+	static char plain[] = "text/plain; charset=utf-8";
+	static char texts[][48] = {
+		"no route matches this request\n",
+		"CONNECT is not offered here\n",
+		"the upstream failed\n",
+		"no upstream is available\n",
+		"the upstream did not answer in time\n",
+	};
+	static const struct arq_config_response responses[] = {
+		{404, texts[0], plain}, {501, texts[1], plain}, {502, texts[2], plain},
+		{503, texts[3], plain}, {504, texts[4], plain},
+	};
+	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
+		if (responses[i].status == status)
+			return &responses[i];
+	}
+	return &responses[2];
+}
+
+/* The texts of a response live as long as the configuration, or the program: nothing is copied. */
+static void answer(struct arq_proxy *proxy, struct arq_h3_stream *client, bool is_head,
+		   const struct arq_config_response *response)
+{
+	size_t length = strlen(response->body);
+	struct arq_h3_field fields[2] = {
+		{arq_h3_text("content-type"), arq_h3_text(response->content_type)}};
+	char digits[24];
+	int code;
+
+	proxy->counters.direct++;
+	if (is_head) {
+		snprintf(digits, sizeof(digits), "%zu", length);
+		fields[1] =
+			(struct arq_h3_field){arq_h3_text("content-length"), arq_h3_text(digits)};
+		code = arq_h3_stream_respond(client, response->status, fields, 2, true);
+	} else {
+		code = arq_h3_stream_respond_static(client, response->status, fields, 1,
+						    (const uint8_t *)response->body, length, NULL,
+						    NULL);
+	}
+	if (code != 0)
+		arq_h3_stream_reset(client, ARQ_H3_INTERNAL_ERROR);
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static void free_if_done(struct exchange *x)
+{
+	if (x->client || x->upstream || x->ticket.target)
+		return;
+	x->proxy->counters.exchanges--;
+	arq_message_body_clear(&x->early);
+	free(x->request_trailers);
+	free(x->response_trailers);
+	free(x->head);
+	free(x);
+}
+
+/* Our answer instead of an upstream's; or, when that had begun, its visible failure. */
+static void give_up(struct exchange *x, unsigned int status)
+{
+	if (x->over)
+		return;
+	x->over = true;
+	if (!x->client)
+		return;
+	if (x->responded) {
+		arq_h3_stream_reset(x->client, ARQ_H3_INTERNAL_ERROR);
+		if (!x->request_complete)
+			arq_h3_stream_stop(x->client, ARQ_H3_INTERNAL_ERROR);
+		return;
+	}
+	answer(x->proxy, x->client, x->is_head, own_response(status));
+	if (!x->request_complete)
+		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
+}
+
+/* The client is no longer interested, or what it sends is no request. */
+static void cancel_upstream(struct exchange *x)
+{
+	x->over = true;
+	x->retry = false;
+	if (x->upstream) {
+		arq_h3_stream_reset(x->upstream, ARQ_H3_REQUEST_CANCELLED);
+		arq_h3_stream_stop(x->upstream, ARQ_H3_REQUEST_CANCELLED);
+	} else {
+		arq_pool_give_back(&x->ticket);
+	}
+}
+
+/* Nobody expects to get here: a copy that had to fit did not, or memory ran out. */
+static void break_off(struct exchange *x)
+{
+	give_up(x, 502);
+	cancel_upstream(x);
+}
+
+/* --- the request, towards the upstream -------------------------------------------------------- */
+
+static void request_body(struct exchange *x, const uint8_t *data, size_t length)
+{
+	if (x->over || x->request_stopped) {
+		arq_h3_stream_consume(x->client, length);
+		return;
+	}
+	if (!x->upstream) {
+		if (arq_message_body_append(&x->early, data, length) != 0)
+			break_off(x);
+		return;
+	}
+	ssize_t taken = arq_h3_stream_write(x->upstream, data, length);
+	if (taken == -EPIPE)
+		arq_h3_stream_consume(x->client, length); /* on_stop_sending or on_closed tells */
+	else if (taken < 0 || (size_t)taken != length)
+		break_off(x);
+	else
+		x->body_sent = true;
+}
+
+static void request_end(struct exchange *x)
+{
+	if (x->over || !x->upstream || !x->request_complete || !x->has_body || x->request_stopped)
+		return;
+	const struct arq_message_section *trailers = x->request_trailers;
+	int code = arq_h3_stream_finish(x->upstream, trailers ? trailers->fields : NULL,
+					trailers ? trailers->count : 0);
+	x->body_sent = true;
+	if (code != 0 && code != -EPIPE)
+		break_off(x);
+}
+
+static void on_client_body(struct arq_h3_stream *stream, void *user, const uint8_t *data,
+			   size_t length)
+{
+	(void)stream;
+	request_body(user, data, length);
+}
+
+static void on_client_trailers(struct arq_h3_stream *stream, void *user,
+			       const struct arq_h3_field *fields, size_t count)
+{
+	struct exchange *x = user;
+	(void)stream;
+	if (x->over || x->request_trailers)
+		return;
+	x->request_trailers = arq_message_section_copy(fields, count);
+	if (!x->request_trailers)
+		break_off(x);
+}
+
+static void on_client_end(struct arq_h3_stream *stream, void *user)
+{
+	struct exchange *x = user;
+	(void)stream;
+	x->request_complete = true;
+	request_end(x);
+}
+
+static void on_client_sent(struct arq_h3_stream *stream, void *user, size_t length)
+{
+	struct exchange *x = user;
+	(void)stream;
+	if (x->upstream)
+		arq_h3_stream_consume(x->upstream, length);
+}
+
+static void on_client_reset(struct arq_h3_stream *stream, void *user, uint64_t code)
+{
+	struct exchange *x = user;
+	(void)code;
+	if (x->over)
+		return;
+	x->proxy->counters.client_resets++;
+	arq_h3_stream_reset(stream, ARQ_H3_REQUEST_CANCELLED);
+	cancel_upstream(x);
+}
+
+static void on_client_stop_sending(struct arq_h3_stream *stream, void *user, uint64_t code)
+{
+	struct exchange *x = user;
+	(void)code;
+	if (x->over)
+		return;
+	x->proxy->counters.client_resets++;
+	if (!x->request_complete)
+		arq_h3_stream_stop(stream, ARQ_H3_REQUEST_CANCELLED);
+	cancel_upstream(x);
+}
+
+static void on_client_closed(struct arq_h3_stream *stream, void *user, bool clean, uint64_t code)
+{
+	struct exchange *x = user;
+	(void)stream;
+	(void)clean;
+	(void)code;
+	x->client = NULL;
+	if (!x->over)
+		cancel_upstream(x);
+	free_if_done(x);
+}
+
+static const struct arq_h3_stream_ops client_ops = {
+	.on_body = on_client_body,
+	.on_trailers = on_client_trailers,
+	.on_end = on_client_end,
+	.on_sent = on_client_sent,
+	.on_reset = on_client_reset,
+	.on_stop_sending = on_client_stop_sending,
+	.on_closed = on_client_closed,
+};
+
+/* --- the response, towards the client --------------------------------------------------------- */
+
+static void on_upstream_information(struct arq_h3_stream *stream, void *user,
+				    const struct arq_h3_response *response)
+{
+	struct exchange *x = user;
+	struct arq_h3_field fields[ARQ_FIELDS_MAX];
+	(void)stream;
+	if (x->over || response->field_count > ARQ_FIELDS_MAX)
+		return;
+	/* One that cannot be passed on is no loss: it is a hint. */
+	size_t count = arq_fields_forward(response->fields, response->field_count, false, fields);
+	(void)arq_h3_stream_inform(x->client, response->status, fields, count);
+}
+
+static void on_upstream_response(struct arq_h3_stream *stream, void *user,
+				 const struct arq_h3_response *response)
+{
+	struct exchange *x = user;
+	struct arq_h3_field fields[ARQ_FIELDS_MAX + ARQ_FIELDS_ADDED];
+	(void)stream;
+	if (x->over)
+		return;
+	if (response->field_count > ARQ_FIELDS_MAX) {
+		break_off(x);
+		return;
+	}
+	size_t count = arq_fields_forward(response->fields, response->field_count, false, fields);
+	fields[count++] = arq_fields_via();
+	if (arq_h3_stream_respond(x->client, response->status, fields, count, false) != 0) {
+		break_off(x);
+		return;
+	}
+	x->responded = true;
+}
+
+static void on_upstream_body(struct arq_h3_stream *stream, void *user, const uint8_t *data,
+			     size_t length)
+{
+	struct exchange *x = user;
+	if (x->over) {
+		arq_h3_stream_consume(stream, length);
+		return;
+	}
+	ssize_t taken = arq_h3_stream_write(x->client, data, length);
+	if (taken < 0 || (size_t)taken != length)
+		break_off(x);
+}
+
+static void on_upstream_trailers(struct arq_h3_stream *stream, void *user,
+				 const struct arq_h3_field *fields, size_t count)
+{
+	struct exchange *x = user;
+	(void)stream;
+	if (x->over || x->response_trailers)
+		return;
+	x->response_trailers = arq_message_section_copy(fields, count);
+	if (!x->response_trailers)
+		break_off(x);
+}
+
+static void on_upstream_end(struct arq_h3_stream *stream, void *user)
+{
+	struct exchange *x = user;
+	if (x->over)
+		return;
+	const struct arq_message_section *trailers = x->response_trailers;
+	if (arq_h3_stream_finish(x->client, trailers ? trailers->fields : NULL,
+				 trailers ? trailers->count : 0) != 0) {
+		break_off(x);
+		return;
+	}
+	x->over = true;
+	if (!x->request_complete) {
+		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
+		arq_h3_stream_reset(stream, ARQ_H3_REQUEST_CANCELLED);
+	}
+}
+
+static void on_upstream_sent(struct arq_h3_stream *stream, void *user, size_t length)
+{
+	struct exchange *x = user;
+	(void)stream;
+	if (x->client)
+		arq_h3_stream_consume(x->client, length);
+}
+
+static bool may_retry(const struct exchange *x, uint64_t code)
+{
+	/* What was rejected was not acted upon, so any method may be repeated (RFC 9114, 4.1.1). */
+	return !x->retried && !x->body_sent && x->client &&
+	       (code == ARQ_H3_REQUEST_REJECTED || (x->idempotent && !x->has_body));
+}
+
+static void upstream_failed(struct exchange *x, uint64_t code)
+{
+	if (x->over || x->retry)
+		return;
+	x->proxy->counters.upstream_resets++;
+	if (!x->responded && may_retry(x, code))
+		x->retry = true;
+	else
+		give_up(x, 502);
+}
+
+static void on_upstream_reset(struct arq_h3_stream *stream, void *user, uint64_t code)
+{
+	upstream_failed(user, code);
+	/* Our side of it has no use any more, whatever comes of the request. */
+	arq_h3_stream_reset(stream, ARQ_H3_REQUEST_CANCELLED);
+}
+
+static void on_upstream_stop_sending(struct arq_h3_stream *stream, void *user, uint64_t code)
+{
+	struct exchange *x = user;
+	(void)stream;
+	(void)code;
+	x->request_stopped = true;
+	if (x->client && !x->over && !x->request_complete)
+		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
+}
+
+static void on_upstream_closed(struct arq_h3_stream *stream, void *user, bool clean, uint64_t code)
+{
+	struct exchange *x = user;
+	(void)stream;
+	(void)clean;
+	x->upstream = NULL;
+	arq_pool_give_back(&x->ticket);
+	upstream_failed(x, code);
+	if (x->retry && !x->over) {
+		x->retry = false;
+		x->retried = true;
+		x->request_stopped = false;
+		x->proxy->counters.retries++;
+		arq_pool_take(x->pool, &x->ticket);
+	}
+	free_if_done(x);
+}
+
+static const struct arq_h3_stream_ops upstream_ops = {
+	.on_information = on_upstream_information,
+	.on_response = on_upstream_response,
+	.on_body = on_upstream_body,
+	.on_trailers = on_upstream_trailers,
+	.on_end = on_upstream_end,
+	.on_sent = on_upstream_sent,
+	.on_reset = on_upstream_reset,
+	.on_stop_sending = on_upstream_stop_sending,
+	.on_closed = on_upstream_closed,
+};
+
+/* --- begin ------------------------------------------------------------------------------------ */
+
+/* The pool has a connection for us. */
+static int start(struct arq_pool_ticket *ticket, struct arq_h3_session *session)
+{
+	struct exchange *x = (struct exchange *)ticket;
+	int code = arq_h3_request(session, &x->head->request, x->has_body, &upstream_ops, x,
+				  &x->upstream);
+	if (code == -EAGAIN || code == -ESHUTDOWN)
+		return code;
+	if (code != 0) {
+		x->upstream = NULL;
+		arq_pool_give_back(ticket);
+		give_up(x, 502);
+		return code;
+	}
+	x->proxy->counters.upstream_requests++;
+	if (x->early.length)
+		request_body(x, x->early.data, x->early.length);
+	arq_message_body_clear(&x->early);
+	request_end(x);
+	return 0;
+}
+
+static void fail(struct arq_pool_ticket *ticket, unsigned int status)
+{
+	struct exchange *x = (struct exchange *)ticket;
+	give_up(x, status);
+}
+
+static void on_answered_body(struct arq_h3_stream *stream, void *user, const uint8_t *data,
+			     size_t length)
+{
+	(void)user;
+	(void)data;
+	arq_h3_stream_consume(stream, length);
+}
+
+static void on_answered_end(struct arq_h3_stream *stream, void *user)
+{
+	(void)stream;
+	(void)user;
+}
+
+static void on_answered_code(struct arq_h3_stream *stream, void *user, uint64_t code)
+{
+	(void)stream;
+	(void)user;
+	(void)code;
+}
+
+static void on_answered_closed(struct arq_h3_stream *stream, void *user, bool clean, uint64_t code)
+{
+	(void)stream;
+	(void)user;
+	(void)clean;
+	(void)code;
+}
+
+/* A request that was answered at once needs no state. */
+static const struct arq_h3_stream_ops answered_ops = {
+	.on_body = on_answered_body,
+	.on_end = on_answered_end,
+	.on_reset = on_answered_code,
+	.on_stop_sending = on_answered_code,
+	.on_closed = on_answered_closed,
+};
+
+static void answer_at_once(struct arq_proxy *proxy, struct arq_h3_stream *client, bool is_head,
+			   bool end, const struct arq_config_response *response)
+{
+	arq_h3_stream_accept(client, &answered_ops, NULL);
+	answer(proxy, client, is_head, response);
+	if (!end)
+		arq_h3_stream_stop(client, ARQ_H3_NO_ERROR);
+}
+
+static bool method_is(struct arq_h3_text method, const char *name)
+{
+	return method.length == strlen(name) && memcmp(method.data, name, method.length) == 0;
+}
+
+/* RFC 9110, section 9.2.2. */
+static bool is_idempotent(struct arq_h3_text method)
+{
+	static const char *const methods[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+	for (size_t i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+		if (method_is(method, methods[i]))
+			return true;
+	}
+	return false;
+}
+
+static struct exchange *exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client,
+					const struct arq_h3_request *request, bool end)
+{
+	const struct arq_quic_connection *connection =
+		arq_h3_session_connection(arq_h3_stream_session(client));
+	struct exchange *x = calloc(1, sizeof(*x));
+	if (!x)
+		return NULL;
+	x->head =
+		arq_message_request_forward(request, &arq_quic_connection_path(connection)->remote);
+	if (!x->head) {
+		free(x);
+		return NULL;
+	}
+	x->ticket.start = start;
+	x->ticket.fail = fail;
+	x->proxy = proxy;
+	x->client = client;
+	x->is_head = method_is(request->method, "HEAD");
+	x->idempotent = is_idempotent(request->method);
+	x->has_body = !end;
+	proxy->counters.exchanges++;
+	return x;
+}
+
+void arq_exchange_begin(struct arq_proxy *proxy, struct arq_h3_stream *client,
+			const struct arq_h3_request *request, bool end)
+{
+	bool is_head = method_is(request->method, "HEAD");
+	proxy->counters.requests++;
+	if (request->protocol.data || method_is(request->method, "CONNECT")) {
+		answer_at_once(proxy, client, is_head, end, own_response(501));
+		return;
+	}
+	const struct arq_config_route *route = arq_route_table_find(
+		proxy->shared->routes, request->authority.data, request->authority.length,
+		request->path.data, request->path.length);
+	if (!route || route->respond) {
+		answer_at_once(proxy, client, is_head, end,
+			       route ? route->respond : own_response(404));
+		return;
+	}
+	struct exchange *x = exchange_create(proxy, client, request, end);
+	if (!x) {
+		answer_at_once(proxy, client, is_head, end, own_response(503));
+		return;
+	}
+	x->pool = arq_proxy_pool(proxy, route->pool);
+	arq_h3_stream_accept(client, &client_ops, x);
+	arq_pool_take(x->pool, &x->ticket);
+}

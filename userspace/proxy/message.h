@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Parts of a message that must be kept for a while: HTTP/3 lends its fields and bytes for the
+ * duration of a callback only. Each copy is one block of memory.
+ */
+#ifndef ARQUANT_PROXY_MESSAGE_H
+#define ARQUANT_PROXY_MESSAGE_H
+
+#include "userspace/common/address.h"
+#include "userspace/http3/http3.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* A request's head as it is forwarded; everything it points to is in the same block. */
+struct arq_message_request {
+	struct arq_h3_request request;
+	struct arq_h3_field fields[]; /* their octets follow */
+};
+
+/*
+ * Copies what is forwarded of a request, and adds what fields.h says. `client` is its sender.
+ * Free it with free(3). Returns NULL when it has more than ARQ_FIELDS_MAX lines or memory ran out.
+ */
+struct arq_message_request *arq_message_request_forward(const struct arq_h3_request *request,
+							const union arq_address *client);
+
+/* A trailer section. */
+struct arq_message_section {
+	size_t count;
+	struct arq_h3_field fields[]; /* their octets follow */
+};
+
+/* Free it with free(3). NULL when memory ran out. */
+struct arq_message_section *arq_message_section_copy(const struct arq_h3_field *fields,
+						     size_t count);
+
+/* Octets in a row; begins all zero. */
+struct arq_message_body {
+	uint8_t *data;
+	size_t length;
+	size_t capacity;
+};
+
+/* Returns 0 or -ENOMEM, which leaves the body as it was. */
+int arq_message_body_append(struct arq_message_body *body, const uint8_t *data, size_t length);
+
+/* Empty again, memory given back. */
+void arq_message_body_clear(struct arq_message_body *body);
+
+#endif
