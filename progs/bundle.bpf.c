@@ -14,10 +14,10 @@ const volatile bool arq_with_firewall = true;
 const volatile bool arq_with_sampler = true;
 const volatile bool arq_with_redirect = true;
 
-struct arq_counters arq_counters[ARQ_MAX_CPUS] SEC(".bss.arq_counters");
-struct arq_counters arq_counters_firewall[ARQ_MAX_CPUS] SEC(".bss.arq_counters_firewall");
-struct arq_counters arq_counters_sampler[ARQ_MAX_CPUS] SEC(".bss.arq_counters_sampler");
-struct arq_counters arq_counters_redirect[ARQ_MAX_CPUS] SEC(".bss.arq_counters_redirect");
+struct arq_counters arq_counters[ARQ_MAX_CPUS] SEC(".bss.counters");
+struct arq_counters arq_counters_firewall[ARQ_MAX_CPUS] SEC(".bss.firewall");
+struct arq_counters arq_counters_sampler[ARQ_MAX_CPUS] SEC(".bss.sampler");
+struct arq_counters arq_counters_redirect[ARQ_MAX_CPUS] SEC(".bss.redirect");
 
 /* The first part whose action is not to pass decides. */
 static __always_inline int arq_bundle_run(struct xdp_md *ctx, __u32 cpu,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Counters of one program, per CPU, in its global variable
- * `struct arq_counters arq_counters[ARQ_MAX_CPUS]` (section `.bss.arq_counters`). Each CPU writes
- * its own element without atomics; user space maps the section read-only and sums up, without
- * system calls. A sum is not a snapshot: it may be one packet late.
+ * `struct arq_counters arq_counters[ARQ_MAX_CPUS]` (section `.bss.counters`; the bundle has one
+ * more for each part, `.bss.PART`; libbpf finds such sections only by names of up to 15
+ * characters). Each CPU writes its own element without atomics; user space maps the section
+ * read-only and sums up, without system calls. A sum is not a snapshot: it may be one packet late.
  */
 #ifndef ARQUANT_COUNTERS_H
 #define ARQUANT_COUNTERS_H

@@ -11,6 +11,7 @@
 #define ARQUANT_PROGS_LIB_SAMPLE_H
 
 #include "progs/lib/bounds.bpf.h"
+#include "progs/lib/sampling.h"
 #include "progs/lib/tunables.bpf.h"
 #include "progs/lib/verdict.bpf.h"
 
@@ -19,11 +20,6 @@
 #include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <stdbool.h>
-
-struct arq_sampling {
-	__u64 skip; /* packets to let go by before the next sample */
-	__u32 one_in; /* the rate that `skip` was drawn for */
-} __attribute__((aligned(64))); /* written for every packet: a cache line for each CPU */
 
 /* The sample is put together here: a ring entry of a size known only now needs a copy anyway. */
 struct arq_sample_buffer {

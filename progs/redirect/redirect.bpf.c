@@ -3,7 +3,7 @@
 #include "progs/redirect/redirect.bpf.h"
 #include "progs/lib/metadata.bpf.h"
 
-struct arq_counters arq_counters[ARQ_MAX_CPUS] SEC(".bss.arq_counters");
+struct arq_counters arq_counters[ARQ_MAX_CPUS] SEC(".bss.counters");
 
 SEC("xdp.frags")
 int arq_redirect(struct xdp_md *ctx)

@@ -2,7 +2,7 @@
 /* The sampler in a slot of its own. */
 #include "progs/sampler/sampler.bpf.h"
 
-struct arq_counters arq_counters[ARQ_MAX_CPUS] SEC(".bss.arq_counters");
+struct arq_counters arq_counters[ARQ_MAX_CPUS] SEC(".bss.counters");
 
 SEC("xdp.frags")
 int arq_sampler(struct xdp_md *ctx)
