@@ -24,8 +24,9 @@
 /* Merged datagrams come as up to 64 KiB each: sixteen of them are many batches. */
 #define RX_MESSAGES      16
 #define RX_BUFFER_MERGED 65536
-#define RX_BUFFER_SINGLE 2048 /* holds more than ARQ_IO_PAYLOAD_MAX, so that too large ones show \
-			       */
+#define RX_BUFFER_SINGLE                                                        \
+	2048 /* holds more than ARQ_IO_PAYLOAD_MAX, so that too large ones show \
+	      */
 #define RX_MESSAGES_TRIES 16 /* receive calls that may give nothing but malformed ones */
 
 #define TX_SLOTS     256 /* four batches: what the kernel may leave over when its buffer is full */
@@ -43,14 +44,13 @@ _Static_assert(TX_SLOT_SIZE >= ARQ_IO_PAYLOAD_MAX, "a payload fits into a slot")
 #define CONTROL_SIZE \
 	(CMSG_SPACE(sizeof(struct in6_pktinfo)) + CMSG_SPACE(sizeof(int)) + CMSG_SPACE(sizeof(int)))
 
-union control {
-	struct cmsghdr align;
-	uint8_t bytes[CONTROL_SIZE];
+struct control {
+	_Alignas(struct cmsghdr) uint8_t bytes[CONTROL_SIZE];
 };
 
 struct rx_message {
 	union arq_address name;
-	union control control;
+	struct control control;
 	struct iovec iov;
 };
 
@@ -99,7 +99,7 @@ struct udp_io {
 	uint16_t tx_queue[TX_SLOTS]; /* ring of slot numbers in the order of commits */
 	struct tx_packet tx_packets[TX_SLOTS];
 	struct mmsghdr tx_headers[ARQ_IO_BATCH];
-	union control tx_controls[ARQ_IO_BATCH];
+	struct control tx_controls[ARQ_IO_BATCH];
 	struct iovec tx_iovs[TX_SLOTS];
 };
 
