@@ -61,6 +61,14 @@ void arq_proxy_shared_destroy(struct arq_proxy_shared *shared)
 	free(shared);
 }
 
+uint32_t arq_proxy_upstream_connections(const struct arq_proxy_shared *shared)
+{
+	uint32_t targets = 0;
+	for (uint32_t i = 0; i < shared->gateway->pools_count; i++)
+		targets += shared->gateway->pools[i].targets_count;
+	return targets * ARQ_POOL_CONNECTIONS;
+}
+
 /* --- clients ---------------------------------------------------------------------------------- */
 
 static void on_ready(struct arq_h3_session *session, void *user)

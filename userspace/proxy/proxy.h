@@ -40,6 +40,9 @@ int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
 /* No proxy may use it any more. NULL is allowed. */
 void arq_proxy_shared_destroy(struct arq_proxy_shared *shared);
 
+/* Connections to upstreams that one proxy has at most. */
+uint32_t arq_proxy_upstream_connections(const struct arq_proxy_shared *shared);
+
 struct arq_proxy_options {
 	const struct arq_proxy_shared *shared; /* borrowed */
 	struct arq_quic_endpoint *endpoint; /* borrowed */

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquantd/daemon.h"
+
+#include "userspace/common/config.h"
+#include "userspace/common/error.h"
+#include "userspace/common/log.h"
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+enum exit_status {
+	EXIT_DONE = 0,
+	EXIT_FAILED = 1,
+	EXIT_USAGE = 2,
+};
+
+struct options {
+	const char *config;
+	bool check;
+};
+
+static const char help[] =
+	"Usage: arquantd [--config FILE] [--check]\n"
+	"\n"
+	"The QUIC gateway: accepts HTTP/3, routes requests to pools of HTTP/3 backends.\n"
+	"\n"
+	"  -c, --config FILE  configuration (default " ARQ_CONFIG_PATH ")\n"
+	"      --check        read the configuration and its certificates, then exit\n"
+	"      --debug        log more\n"
+	"  -h, --help         this text\n"
+	"  -V, --version      the version\n"
+	"\n"
+	"Runs in the foreground and logs to stderr. SIGTERM or SIGINT drains: no new connections,\n"
+	"open requests are finished (limits.drain_timeout at most); a second one ends at once.\n"
+	"Exit status: 0 done, 1 failed (one line on stderr says what, why and what to do),\n"
+	"2 wrong usage.\n";
+
+static int usage(const char *what, const char *argument)
+{
+	fprintf(stderr, "arquantd: %s%s; see 'arquantd --help'\n", what, argument);
+	return EXIT_USAGE;
+}
+
+static int print(const char *text)
+{
+	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+		return EXIT_DONE;
+	fprintf(stderr, "arquantd: cannot write the output\n");
+	return EXIT_FAILED;
+}
+
+static int run(const struct options *options)
+{
+	struct arq_error error = {0};
+	struct arq_config *config;
+	int code = arq_config_load(options->config, &config, &error);
+	if (code == 0) {
+		code = options->check ? arq_daemon_check(config, &error)
+				      : arq_daemon_run(config, &error);
+		arq_config_destroy(config);
+	}
+	if (code != 0) {
+		fprintf(stderr, "arquantd: %s\n", error.text[0] ? error.text : strerror(-code));
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+	enum { OPTION_CHECK = 256, OPTION_DEBUG };
+	static const struct option long_options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, OPTION_CHECK},
+		{"debug", no_argument, NULL, OPTION_DEBUG},
+		{"help", no_argument, NULL, 'h'},
+		{"version", no_argument, NULL, 'V'},
+		{NULL, 0, NULL, 0},
+	};
+	struct options options = {.config = ARQ_CONFIG_PATH};
+
+	opterr = 0;
+	for (int option; (option = getopt_long(argc, argv, ":c:hV", long_options, NULL)) != -1;) {
+		switch (option) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case OPTION_CHECK:
+			options.check = true;
+			break;
+		case OPTION_DEBUG:
+			arq_log_set_level(ARQ_LOG_DEBUG);
+			break;
+		case 'h':
+			return print(help);
+		case 'V':
+			return print("arquantd " ARQUANT_VERSION "\n");
+		case ':':
+			return usage("no value for option ", argv[optind - 1]);
+		default:
+			return usage("unknown option ", argv[optind - 1]);
+		}
+	}
+	if (optind < argc)
+		return usage("unexpected argument ", argv[optind]);
+	return run(&options);
+}

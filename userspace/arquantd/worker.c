@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquantd/worker.h"
+
+#include "userspace/common/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Batches taken from one io before the others and the output have their turn: enough to keep up
+ * with a burst, few enough that acknowledgements are not late. */
+#define BATCHES_PER_ROUND 4
+
+#define EVENTS_MAX 32
+
+/* Half-open connections, each with a TLS session: bounds what a flood of Initials costs. */
+#define HALF_OPEN_MAX 4096
+
+/* What an epoll event is about: an io of the table, or the inbox. */
+#define EVENT_INBOX UINT32_MAX
+
+struct arq_worker {
+	const struct arq_worker_shared *shared;
+	uint16_t index;
+	struct arq_quic_endpoint *endpoint;
+	struct arq_proxy *proxy;
+	struct arq_quic_listener **listeners;
+	struct arq_io **ios; /* of each binding, NULL where we have none; then upstream v4, v6 */
+	size_t io_count;
+	int epoll;
+	bool *handed; /* other workers that we pushed packets to in this round */
+	uint64_t no_owner; /* packets whose CID names a worker that does not exist */
+	uint64_t no_io; /* packets handed to us of a binding that we have no io of */
+
+	pthread_t thread;
+	bool started;
+	_Atomic int command; /* enum arq_worker_command */
+	int result;
+	uint64_t now;
+	bool draining;
+	uint64_t deadline; /* while draining */
+};
+
+/* --- one round -------------------------------------------------------------------------------- */
+
+static uint64_t clock_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int take_from_io(struct arq_worker *worker, struct arq_io *io)
+{
+	struct arq_rx_packet packets[ARQ_IO_BATCH];
+	for (int i = 0; i < BATCHES_PER_ROUND; i++) {
+		int count = arq_io_receive(io, packets, ARQ_IO_BATCH);
+		if (count <= 0)
+			return count;
+		arq_quic_receive(worker->endpoint, io, packets, (size_t)count, worker->now);
+		arq_io_release(io, packets, (size_t)count);
+	}
+	return 0; /* epoll is level-triggered: what is left wakes us again */
+}
+
+/* Packets in a row of the same binding go to the endpoint together. */
+static void take_handed(struct arq_worker *worker, const struct arq_rx_packet *packets,
+			const uint32_t *tags, size_t count)
+{
+	for (size_t begin = 0, end; begin < count; begin = end) {
+		for (end = begin + 1; end < count && tags[end] == tags[begin];)
+			end++;
+		struct arq_io *io = tags[begin] < worker->shared->bindings->count
+					    ? worker->ios[tags[begin]]
+					    : NULL;
+		if (io)
+			arq_quic_receive(worker->endpoint, io, packets + begin, end - begin,
+					 worker->now);
+		else
+			worker->no_io += end - begin;
+	}
+}
+
+static void take_from_inbox(struct arq_worker *worker)
+{
+	struct arq_handover *inbox = worker->shared->inboxes[worker->index];
+	struct arq_rx_packet packets[ARQ_IO_BATCH];
+	uint32_t tags[ARQ_IO_BATCH];
+	arq_handover_acknowledge(inbox);
+	size_t count;
+	int batches = 0;
+	while ((count = arq_handover_pop(inbox, packets, tags, ARQ_IO_BATCH)) > 0) {
+		take_handed(worker, packets, tags, count);
+		arq_handover_release(inbox, count);
+		if (++batches == BATCHES_PER_ROUND) {
+			arq_handover_wake(inbox); /* ours: go on in the next round */
+			break;
+		}
+	}
+}
+
+/* The endpoint met a packet of another worker's connection. */
+static void hand_over(void *user, uint16_t owner, struct arq_io *io,
+		      const struct arq_rx_packet *packet)
+{
+	struct arq_worker *worker = user;
+	uint32_t tag = 0;
+	while (tag < worker->shared->bindings->count && worker->ios[tag] != io)
+		tag++;
+	/* What comes from an upstream is ours, whatever its connection id says. */
+	if (owner >= worker->shared->workers || tag == worker->shared->bindings->count) {
+		worker->no_owner++;
+		return;
+	}
+	arq_handover_push(worker->shared->inboxes[owner], packet, tag);
+	worker->handed[owner] = true;
+}
+
+static void wake_handed(struct arq_worker *worker)
+{
+	for (uint16_t i = 0; i < worker->shared->workers; i++) {
+		if (worker->handed[i])
+			arq_handover_wake(worker->shared->inboxes[i]);
+		worker->handed[i] = false;
+	}
+}
+
+static void obey(struct arq_worker *worker)
+{
+	int command = atomic_load_explicit(&worker->command, memory_order_acquire);
+	if (command >= ARQ_WORKER_DRAIN && !worker->draining) {
+		worker->draining = true;
+		worker->deadline = worker->now + worker->shared->gateway->limits.drain_timeout_ns;
+		for (uint32_t i = 0; i < worker->shared->gateway->listeners_count; i++)
+			arq_quic_listener_stop(worker->listeners[i]);
+		arq_proxy_drain(worker->proxy);
+	}
+	if (command >= ARQ_WORKER_STOP)
+		worker->deadline = worker->now;
+}
+
+static int handle(struct arq_worker *worker, const struct epoll_event *event)
+{
+	if (event->data.u32 == EVENT_INBOX) {
+		take_from_inbox(worker);
+		return 0;
+	}
+	struct arq_io *io = worker->ios[event->data.u32];
+	int code = take_from_io(worker, io);
+	if (code < 0)
+		arq_log(ARQ_LOG_ERROR, "worker %u: %s socket: %s", worker->index, arq_io_kind(io),
+			strerror(-code));
+	return code;
+}
+
+static uint64_t next_expiry(const struct arq_worker *worker)
+{
+	uint64_t expiry = arq_quic_expiry(worker->endpoint);
+	uint64_t proxy = arq_proxy_expiry(worker->proxy);
+	if (proxy < expiry)
+		expiry = proxy;
+	if (worker->draining && worker->deadline < expiry)
+		expiry = worker->deadline;
+	return expiry;
+}
+
+/* Milliseconds of epoll_wait would be too coarse for pacing. */
+static int wait_events(struct arq_worker *worker, struct epoll_event *events)
+{
+	uint64_t expiry = next_expiry(worker);
+	if (expiry == UINT64_MAX)
+		return epoll_pwait2(worker->epoll, events, EVENTS_MAX, NULL, NULL);
+	uint64_t now = clock_now();
+	uint64_t wait = expiry > now ? expiry - now : 0;
+	struct timespec timeout = {
+		.tv_sec = (time_t)(wait / 1000000000u),
+		.tv_nsec = (long)(wait % 1000000000u),
+	};
+	return epoll_pwait2(worker->epoll, events, EVENTS_MAX, &timeout, NULL);
+}
+
+static int serve_round(struct arq_worker *worker)
+{
+	struct epoll_event events[EVENTS_MAX];
+	int code = 0;
+	int count = wait_events(worker, events);
+	if (count < 0 && errno != EINTR)
+		return -errno;
+
+	worker->now = clock_now();
+	arq_proxy_run(worker->proxy, worker->now);
+	for (int i = 0; i < count && code >= 0; i++)
+		code = handle(worker, &events[i]);
+	obey(worker);
+	arq_quic_run(worker->endpoint, worker->now);
+	wake_handed(worker);
+	return code < 0 ? code : 0;
+}
+
+static bool finished(const struct arq_worker *worker)
+{
+	return worker->draining &&
+	       (arq_quic_connections(worker->endpoint) == 0 || worker->now >= worker->deadline);
+}
+
+/* Says goodbye on whatever is still open, and frees the connections. */
+static void finish(struct arq_worker *worker)
+{
+	worker->now = clock_now();
+	arq_proxy_run(worker->proxy, worker->now);
+	arq_proxy_close(worker->proxy);
+	arq_quic_run(worker->endpoint, worker->now);
+	arq_quic_endpoint_destroy(worker->endpoint);
+	worker->endpoint = NULL;
+}
+
+static void *run(void *argument)
+{
+	struct arq_worker *worker = argument;
+	do {
+		worker->result = serve_round(worker);
+	} while (worker->result == 0 && !finished(worker));
+
+	uint64_t one = 1;
+	ssize_t ignored = write(worker->shared->ended, &one, sizeof(one));
+	(void)ignored;
+	return NULL;
+}
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+static int open_bindings(struct arq_worker *worker, struct arq_error *error)
+{
+	const struct arq_bindings *bindings = worker->shared->bindings;
+	for (size_t i = 0; i < bindings->count; i++) {
+		if (worker->index >= bindings->list[i].workers)
+			continue;
+		int code =
+			arq_binding_open(&bindings->list[i], worker->index, &worker->ios[i], error);
+		if (code != 0)
+			return code;
+	}
+	return 0;
+}
+
+static bool has_targets(const struct arq_config_gateway *gateway, sa_family_t family)
+{
+	for (uint32_t i = 0; i < gateway->pools_count; i++) {
+		for (uint32_t j = 0; j < gateway->pools[i].targets_count; j++) {
+			if (gateway->pools[i].targets[j].address.sa.sa_family == family)
+				return true;
+		}
+	}
+	return false;
+}
+
+static int open_upstream(struct arq_worker *worker, sa_family_t family, struct arq_io **io,
+			 struct arq_error *error)
+{
+	if (!has_targets(worker->shared->gateway, family))
+		return 0;
+	struct arq_io_udp_options options = {.bind.sa.sa_family = family, .offload = true};
+	int code = arq_io_udp_create(&options, io, error);
+	return code ? arq_error_prefix(error, code, "socket for upstreams") : 0;
+}
+
+static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
+{
+	const struct arq_worker_shared *shared = worker->shared;
+	uint32_t all = shared->gateway->limits.max_connections;
+	uint32_t own = all / shared->workers + (all % shared->workers != 0);
+	struct arq_quic_endpoint_options options;
+
+	arq_quic_endpoint_options_default(&options);
+	options.worker = worker->index;
+	options.workers = shared->workers;
+	memcpy(options.secret, shared->secret, sizeof(options.secret));
+	/* The pools' connections come on top: clients must not be able to shut us off upstream. */
+	options.max_connections = own + arq_proxy_upstream_connections(shared->proxy);
+	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
+	options.foreign_packet = hand_over;
+	options.user = worker;
+	return arq_quic_endpoint_create(&options, &worker->endpoint, error);
+}
+
+static int create_listeners(struct arq_worker *worker, struct arq_error *error)
+{
+	const struct arq_config_gateway *gateway = worker->shared->gateway;
+	struct arq_quic_application application;
+	struct arq_quic_listener_options options = {.applications = &application,
+						    .application_count = 1};
+
+	arq_proxy_listener(worker->proxy, &application, &options.transport);
+	for (uint32_t i = 0; i < gateway->listeners_count; i++) {
+		options.address = gateway->listeners[i].address;
+		options.tls = worker->shared->tls[i];
+		int code =
+			arq_quic_listen(worker->endpoint, &options, &worker->listeners[i], error);
+		if (code != 0)
+			return arq_error_prefix(error, code, "listener %s",
+						gateway->listeners[i].name);
+	}
+	return 0;
+}
+
+static int watch(struct arq_worker *worker)
+{
+	worker->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (worker->epoll < 0)
+		return -errno;
+	struct epoll_event event = {.events = EPOLLIN, .data.u32 = EVENT_INBOX};
+	if (epoll_ctl(worker->epoll, EPOLL_CTL_ADD,
+		      arq_handover_fd(worker->shared->inboxes[worker->index]), &event) < 0)
+		return -errno;
+	for (size_t i = 0; i < worker->io_count; i++) {
+		event.data.u32 = (uint32_t)i;
+		if (worker->ios[i] &&
+		    epoll_ctl(worker->epoll, EPOLL_CTL_ADD, arq_io_fd(worker->ios[i]), &event) < 0)
+			return -errno;
+	}
+	return 0;
+}
+
+static int create_parts(struct arq_worker *worker, struct arq_error *error)
+{
+	struct arq_io **upstream = &worker->ios[worker->shared->bindings->count];
+	int code = open_bindings(worker, error);
+	if (code == 0)
+		code = open_upstream(worker, AF_INET, &upstream[0], error);
+	if (code == 0)
+		code = open_upstream(worker, AF_INET6, &upstream[1], error);
+	if (code == 0)
+		code = create_endpoint(worker, error);
+	if (code == 0) {
+		const struct arq_proxy_options options = {
+			.shared = worker->shared->proxy,
+			.endpoint = worker->endpoint,
+			.upstream_v4 = upstream[0],
+			.upstream_v6 = upstream[1],
+		};
+		code = arq_proxy_create(&options, &worker->proxy);
+	}
+	if (code == 0)
+		code = create_listeners(worker, error);
+	if (code == 0)
+		code = watch(worker);
+	return code;
+}
+
+int arq_worker_create(const struct arq_worker_shared *shared, uint16_t index,
+		      struct arq_worker **worker, struct arq_error *error)
+{
+	struct arq_worker *made = calloc(1, sizeof(*made));
+	if (!made)
+		return arq_error_set(error, -ENOMEM, "worker %u: out of memory", index);
+	made->shared = shared;
+	made->index = index;
+	made->epoll = -1;
+	made->io_count = shared->bindings->count + 2;
+	made->ios = calloc(made->io_count, sizeof(struct arq_io *));
+	made->listeners =
+		calloc(shared->gateway->listeners_count, sizeof(struct arq_quic_listener *));
+	made->handed = calloc(shared->workers, sizeof(*made->handed));
+
+	int code = -ENOMEM;
+	if (made->ios && made->listeners && made->handed)
+		code = create_parts(made, error);
+	if (code != 0) {
+		arq_worker_destroy(made);
+		return arq_error_set(error, code, "worker %u: %s", index, strerror(-code));
+	}
+	*worker = made;
+	return 0;
+}
+
+void arq_worker_destroy(struct arq_worker *worker)
+{
+	if (!worker)
+		return;
+	if (worker->endpoint && worker->proxy)
+		finish(worker);
+	if (worker->endpoint)
+		arq_quic_endpoint_destroy(worker->endpoint);
+	arq_proxy_destroy(worker->proxy);
+	for (size_t i = 0; worker->ios && i < worker->io_count; i++) {
+		if (worker->ios[i])
+			arq_io_destroy(worker->ios[i]);
+	}
+	if (worker->epoll >= 0)
+		close(worker->epoll);
+	free(worker->handed);
+	free(worker->listeners);
+	free(worker->ios);
+	free(worker);
+}
+
+int arq_worker_start(struct arq_worker *worker)
+{
+	int code = pthread_create(&worker->thread, NULL, run, worker);
+	if (code != 0)
+		return -code;
+	char name[16]; /* what the kernel keeps of a thread's name */
+	snprintf(name, sizeof(name), "worker-%u", worker->index);
+	pthread_setname_np(worker->thread, name);
+	worker->started = true;
+	return 0;
+}
+
+void arq_worker_tell(struct arq_worker *worker, enum arq_worker_command command)
+{
+	atomic_store_explicit(&worker->command, (int)command, memory_order_release);
+	arq_handover_wake(worker->shared->inboxes[worker->index]);
+}
+
+int arq_worker_join(struct arq_worker *worker)
+{
+	if (!worker->started)
+		return 0;
+	pthread_join(worker->thread, NULL);
+	worker->started = false;
+	return worker->result;
+}
+
+static void add_counters(struct arq_io_counters *sum, struct arq_io *io)
+{
+	struct arq_io_counters one;
+	arq_io_counters_read(io, &one);
+	sum->rx_packets += one.rx_packets;
+	sum->rx_malformed += one.rx_malformed + one.rx_checksum;
+	sum->rx_ring_full += one.rx_ring_full;
+	sum->tx_packets += one.tx_packets;
+	sum->tx_failed += one.tx_failed + one.tx_no_neighbour;
+}
+
+void arq_worker_report(struct arq_worker *worker)
+{
+	struct arq_io_counters io = {0};
+	struct arq_quic_counters quic;
+	struct arq_proxy_counters proxy;
+	struct arq_handover_counters inbox;
+	for (size_t i = 0; i < worker->io_count; i++) {
+		if (worker->ios[i])
+			add_counters(&io, worker->ios[i]);
+	}
+	arq_quic_counters_read(worker->endpoint, &quic);
+	arq_proxy_counters_read(worker->proxy, &proxy);
+	arq_handover_counters_read(worker->shared->inboxes[worker->index], &inbox);
+	arq_log(ARQ_LOG_INFO,
+		"worker %u: rx %" PRIu64 " (bad %" PRIu64 ", ring full %" PRIu64 "), tx %" PRIu64
+		" (failed %" PRIu64 "), handed over %" PRIu64 ", taken over %" PRIu64
+		" (lost %" PRIu64 "), no listener %" PRIu64 ", connections %" PRIu64
+		", requests %" PRIu64 ", own answers %" PRIu64 ", upstream connections %" PRIu64
+		" (failed %" PRIu64 "), upstream requests %" PRIu64 ", retries %" PRIu64
+		", resets by client %" PRIu64 ", by upstream %" PRIu64 ", timeouts %" PRIu64,
+		worker->index, io.rx_packets, io.rx_malformed, io.rx_ring_full, io.tx_packets,
+		io.tx_failed, quic.foreign, inbox.accepted,
+		inbox.refused + worker->no_owner + worker->no_io, quic.dropped_no_listener,
+		quic.accepted, proxy.requests, proxy.direct, proxy.upstream_connects,
+		proxy.upstream_failed, proxy.upstream_requests, proxy.retries, proxy.client_resets,
+		proxy.upstream_resets, proxy.timeouts);
+}

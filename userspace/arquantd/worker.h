@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker: one thread with an endpoint, a proxy and sockets of its own. Workers share read-only
+ * configuration and credentials, and hand each other the packets that arrive at the wrong one
+ * (handover.h).
+ *
+ * Created by the main thread, so that everything that may fail has failed before a thread runs.
+ * Once started, the worker's insides are its thread's until it was joined; the main thread sends
+ * commands, which take effect within one round of the loop.
+ */
+#ifndef ARQUANT_ARQUANTD_WORKER_H
+#define ARQUANT_ARQUANTD_WORKER_H
+
+#include "userspace/arquantd/binding.h"
+#include "userspace/arquantd/handover.h"
+#include "userspace/proxy/proxy.h"
+#include "userspace/quic/quic.h"
+
+#include <stdint.h>
+
+struct arq_worker;
+
+/* What all workers of a daemon share; borrowed, read only. */
+struct arq_worker_shared {
+	const struct arq_config_gateway *gateway;
+	const struct arq_bindings *bindings;
+	const struct arq_proxy_shared *proxy;
+	struct arq_quic_tls **tls; /* of each listener */
+	struct arq_handover **inboxes; /* of each worker */
+	uint16_t workers;
+	uint8_t secret[ARQ_QUIC_SECRET_LENGTH];
+	int ended; /* eventfd that a worker adds 1 to when its thread ends */
+};
+
+enum arq_worker_command {
+	ARQ_WORKER_SERVE, /* what it does from the start */
+	ARQ_WORKER_DRAIN, /* end when the open requests are done, or drain_timeout has passed */
+	ARQ_WORKER_STOP, /* end now */
+};
+
+/*
+ * Makes worker `index` with all its sockets. Returns 0 and *worker, or a negative errno with the
+ * reason in `error`.
+ */
+int arq_worker_create(const struct arq_worker_shared *shared, uint16_t index,
+		      struct arq_worker **worker, struct arq_error *error);
+
+/* Starts the thread. Returns 0 or a negative errno. */
+int arq_worker_start(struct arq_worker *worker);
+
+/* Gives a command; a worker only ever goes on to a later one. */
+void arq_worker_tell(struct arq_worker *worker, enum arq_worker_command command);
+
+/* Waits for the thread, if it was started. Returns 0, or the negative errno that ended it. */
+int arq_worker_join(struct arq_worker *worker);
+
+/* Writes one line with its counters to the log; not while the thread runs. */
+void arq_worker_report(struct arq_worker *worker);
+
+/* Not while the thread runs. NULL is allowed. */
+void arq_worker_destroy(struct arq_worker *worker);
+
+#endif
