@@ -47,6 +47,12 @@ int arq_command_bad_option(char **argv, int option);
  */
 int arq_command_finish(const char *verb);
 
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP do not end the process in the middle of a change: the
+ * dispatcher looks for them between its steps, takes back what it did, and says so.
+ */
+void arq_command_hold_signals(void);
+
 /* After --verbose: a failure shows the last messages of libbpf and libxdp below its line. */
 void arq_command_set_verbose(void);
 

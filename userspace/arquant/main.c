@@ -17,6 +17,9 @@ static const struct command {
 	int (*run)(int argc, char **argv);
 	const char *summary;
 } commands[] = {
+	{"load", arq_command_load, "put the configured programs on interfaces"},
+	{"unload", arq_command_unload, "take our programs off interfaces"},
+	{"status", arq_command_status, "show the slots of interfaces and their counters"},
 #ifdef ARQ_HAVE_SAMPLER
 	{"sampler", arq_command_sampler, "capture sampled packets"},
 #endif
@@ -71,6 +74,17 @@ int arq_command_finish(const char *verb)
 	struct arq_error error = {0};
 	arq_error_set(&error, -errno, "cannot write the output: %s", strerror(errno));
 	return arq_command_fail(verb, &error);
+}
+
+void arq_command_hold_signals(void)
+{
+	sigset_t held;
+
+	sigemptyset(&held);
+	sigaddset(&held, SIGINT);
+	sigaddset(&held, SIGTERM);
+	sigaddset(&held, SIGHUP);
+	sigprocmask(SIG_BLOCK, &held, NULL);
 }
 
 static int print_help(void)

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquant/command.h"
+
+#include "dispatcher/chain.h"
+#include "userspace/arquant/policy.h"
+#include "userspace/arquant/report.h"
+#include "userspace/common/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char help[] =
+	"Usage: arquant load [IFACE...] [OPTION...]\n"
+	"\n"
+	"Loads the configured programs on the interfaces named, or on all that the configuration\n"
+	"has, all or none of them. Programs of ours that are loaded there already are replaced;\n"
+	"counters, services and sockets are kept. Programs of others are left alone.\n"
+	"\n"
+	"  -c, --config FILE  read this configuration instead of " ARQ_CONFIG_PATH "\n"
+	"  -b, --bundle       load the programs as one: in one slot, or alone on the interface\n"
+	"                     where the kernel refuses to chain programs\n"
+	"  -m, --mode MODE    auto, native or generic, instead of the configuration's mode\n"
+	"  -j, --json         print what was loaded as JSON\n"
+	"  -v, --verbose      after a failure, show what libbpf, libxdp and the kernel said\n"
+	"  -h, --help         print this\n";
+
+struct options {
+	const char *config;
+	int mode; /* enum arq_chain_mode, -1: the configuration's */
+	bool bundle;
+	bool json;
+	bool help;
+};
+
+static int parse_mode(struct options *options, const char *text)
+{
+	static const char *const names[] = {
+		[ARQ_CHAIN_AUTO] = "auto",
+		[ARQ_CHAIN_NATIVE] = "native",
+		[ARQ_CHAIN_GENERIC] = "generic",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (strcmp(text, names[i]) == 0) {
+			options->mode = (int)i;
+			return 0;
+		}
+	}
+	return arq_command_usage("load", "'%s' is no mode (auto, native, generic)", text);
+}
+
+static int parse_options(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"bundle", no_argument, NULL, 'b'},
+		{"mode", required_argument, NULL, 'm'},
+		{"json", no_argument, NULL, 'j'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option, code = 0;
+
+	opterr = 0;
+	while (code == 0 && (option = getopt_long(argc, argv, ":c:bm:jvh", known, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			options->config = optarg;
+			break;
+		case 'b':
+			options->bundle = true;
+			break;
+		case 'm':
+			code = parse_mode(options, optarg);
+			break;
+		case 'j':
+			options->json = true;
+			break;
+		case 'v':
+			arq_command_set_verbose();
+			break;
+		case 'h':
+			options->help = true;
+			break;
+		default:
+			code = arq_command_bad_option(argv, option);
+			break;
+		}
+	}
+	return code;
+}
+
+static const struct arq_config_interface *find_interface(const struct arq_config *config,
+							 const char *name)
+{
+	for (uint32_t i = 0; i < config->interfaces_count; i++) {
+		if (strcmp(config->interfaces[i].name, name) == 0)
+			return &config->interfaces[i];
+	}
+	return NULL;
+}
+
+static enum arq_chain_mode chain_mode(enum arq_config_mode mode)
+{
+	switch (mode) {
+	case ARQ_CONFIG_MODE_NATIVE:
+		return ARQ_CHAIN_NATIVE;
+	case ARQ_CONFIG_MODE_GENERIC:
+		return ARQ_CHAIN_GENERIC;
+	default:
+		return ARQ_CHAIN_AUTO;
+	}
+}
+
+static void fill_request(struct arq_chain_request *request,
+			 const struct arq_config_interface *interface,
+			 const struct arq_config *config, const struct arq_policy *policy,
+			 const struct options *options)
+{
+	*request = (struct arq_chain_request){
+		.interface = interface->name,
+		.mode = options->mode < 0 ? chain_mode(interface->mode)
+					  : (enum arq_chain_mode)options->mode,
+		.programs = interface->programs,
+		.bundle = options->bundle,
+		.options =
+			{
+				.pass_malformed = config->firewall.malformed == ARQ_CONFIG_PASS,
+				.policy = policy,
+				.sample_one_in = config->sampler.one_in,
+				.snaplen = config->sampler.snaplen,
+			},
+	};
+}
+
+/* The requests for the interfaces named, or for all. Returns how many, or a negative errno. */
+static int make_requests(struct arq_chain_request *requests, char *const *names, size_t count,
+			 const struct arq_config *config, const struct arq_policy *policy,
+			 const struct options *options, struct arq_error *error)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct arq_config_interface *interface = find_interface(config, names[i]);
+		if (!interface)
+			return arq_error_set(error, -ENOENT,
+					     "%s: no such entry under 'interfaces' in %s; add one, "
+					     "so that it is said which programs to load",
+					     names[i], config->path);
+		fill_request(&requests[i], interface, config, policy, options);
+	}
+	if (count > 0)
+		return (int)count;
+	for (uint32_t i = 0; i < config->interfaces_count; i++)
+		fill_request(&requests[i], &config->interfaces[i], config, policy, options);
+	return (int)config->interfaces_count;
+}
+
+static int check_twice(char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(names[i], names[j]) == 0)
+				return arq_command_usage("load", "'%s' is named twice", names[i]);
+		}
+	}
+	return 0;
+}
+
+/* What is there now, as a line for each interface or as the status of them. */
+static int print_result(const struct arq_chain_request *requests, size_t count, bool json,
+			struct arq_error *error)
+{
+	struct arq_report *report = arq_report_create();
+
+	int code = report ? 0 : arq_error_set(error, -ENOMEM, "loaded, but out of memory");
+	for (size_t i = 0; code == 0 && i < count; i++)
+		code = arq_report_add(report, requests[i].interface, error);
+	if (code == 0 && json)
+		arq_report_print_json(report, stdout);
+	else if (code == 0)
+		arq_report_print_summary(report, stdout);
+	arq_report_destroy(report);
+	return code;
+}
+
+static int load(const struct arq_config *config, const struct options *options, char *const *names,
+		size_t count, struct arq_error *error)
+{
+	if (config->interfaces_count == 0)
+		return arq_error_set(error, -ENOENT,
+				     "%s has no 'interfaces'; list those to load programs on",
+				     config->path);
+	size_t most = count > 0 ? count : config->interfaces_count;
+	struct arq_chain_request *requests = calloc(most, sizeof(*requests));
+	if (!requests)
+		return arq_error_set(error, -ENOMEM, "out of memory");
+
+	struct arq_policy *policy = NULL;
+	int made = 0;
+	int code = arq_policy_from_config(&config->firewall, &policy, error);
+	if (code == 0)
+		made = make_requests(requests, names, count, config, policy, options, error);
+	if (made < 0)
+		code = made;
+	if (code == 0)
+		code = arq_chain_load(requests, (size_t)made, error);
+	if (code == 0)
+		code = print_result(requests, (size_t)made, options->json, error);
+	arq_policy_destroy(policy);
+	free(requests);
+	return code;
+}
+
+int arq_command_load(int argc, char **argv)
+{
+	struct options options = {.config = ARQ_CONFIG_PATH, .mode = -1};
+	struct arq_config *config = NULL;
+	struct arq_error error = {0};
+
+	int code = parse_options(&options, argc, argv);
+	if (code)
+		return code;
+	if (options.help) {
+		fputs(help, stdout);
+		return arq_command_finish("load");
+	}
+	char *const *names = argv + optind;
+	size_t count = (size_t)(argc - optind);
+	code = check_twice(names, count);
+	if (code)
+		return code;
+
+	arq_command_hold_signals();
+	code = arq_config_load(options.config, &config, &error);
+	if (code == 0)
+		code = load(config, &options, names, count, &error);
+	arq_config_destroy(config);
+	return code ? arq_command_fail("load", &error) : arq_command_finish("load");
+}
