@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Connection ids: what ours look like, and the table that finds their owner.
+ *
+ * Layout, that of draft-ietf-quic-load-balancers without encryption, ARQ_QUIC_CID_LENGTH octets:
+ *
+ *	octet 0		3 bits configuration (0), 5 bits length of the rest
+ *	octets 1, 2	server id: the worker's number, big endian
+ *	octets 3 to 11	nonce, random
+ *
+ * The table is open addressing with linear probing. Peers choose some of the keys (the Destination
+ * Connection ID of a first Initial), so the hash is keyed: SipHash-1-3. Stateless reset tokens of
+ * peers are found by a second table of the same kind.
+ */
+#ifndef ARQUANT_QUIC_CID_H
+#define ARQUANT_QUIC_CID_H
+
+#include <ngtcp2/ngtcp2.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A random connection id that names `worker`. */
+void cid_generate(ngtcp2_cid *cid, uint16_t worker);
+
+/* The worker that a connection id of ours names, or -1 when it cannot be one of ours. */
+int cid_worker(const uint8_t *cid, size_t length);
+
+/* What connection ids point to: the first member of a connection or of the rest of one. */
+struct cid_owner {
+	enum {
+		CID_CONNECTION,
+		CID_CLOSING,
+	} kind;
+};
+
+struct cid_table;
+
+/* Returns NULL when there is no memory. */
+struct cid_table *cid_table_create(void);
+void cid_table_destroy(struct cid_table *table);
+
+/*
+ * Enters a key of 1 to 20 octets; one that is there gets the new owner only when `replace`.
+ * Returns 0, -EEXIST or -ENOMEM.
+ */
+int cid_table_insert(struct cid_table *table, const uint8_t *key, size_t length,
+		     struct cid_owner *owner, bool replace);
+
+/* NULL when there is none. */
+struct cid_owner *cid_table_find(const struct cid_table *table, const uint8_t *key, size_t length);
+
+/* Takes the key out if it belongs to `owner`. */
+void cid_table_remove(struct cid_table *table, const uint8_t *key, size_t length,
+		      const struct cid_owner *owner);
+
+#endif

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Connections: made, fed and noted as ended. */
+#include "userspace/quic/connection.h"
+
+#include "userspace/quic/tls.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <string.h>
+
+/* Below a second, losses and delays would kill healthy connections; above, memory is tied up. */
+#define IDLE_MIN NGTCP2_SECONDS
+#define IDLE_MAX (600 * NGTCP2_SECONDS)
+
+/* Clients choose the first Destination Connection ID; the longest is the hardest to guess. */
+#define FIRST_DCID_LENGTH 18
+
+/* What a path may carry above 1200: Ethernet, PPPoE, a common tunnel. UDP payload, bytes. */
+static const uint16_t probes_ipv4[] = {1472, 1464, 1372};
+static const uint16_t probes_ipv6[] = {1452, 1444, 1352};
+
+static ngtcp2_conn *get_conn(ngtcp2_crypto_conn_ref *ref)
+{
+	return ((struct arq_quic_connection *)ref->user_data)->conn;
+}
+
+void connection_schedule(struct arq_quic_connection *connection)
+{
+	if (connection->pending)
+		return;
+	connection->pending = true;
+	TAILQ_INSERT_TAIL(&connection->endpoint->pending, connection, pending_entry);
+}
+
+/* --- paths ------------------------------------------------------------------------------------ */
+
+static bool same_way(const struct arq_path *a, const struct arq_path *b)
+{
+	return arq_address_equal(&a->remote, &b->remote) && arq_address_equal(&a->local, &b->local);
+}
+
+/* Keeps how a path is reached: io and next hop, for whatever is sent later by a timer. */
+static void learn_path(struct arq_quic_connection *connection, struct arq_io *io,
+		       const struct arq_path *path)
+{
+	const ngtcp2_path *current = ngtcp2_conn_get_path(connection->conn);
+	struct connection_path *slot = NULL;
+
+	for (size_t i = 0; i < connection->path_count; i++) {
+		if (same_way(&connection->paths[i].path, path)) {
+			connection->paths[i] = (struct connection_path){*path, io};
+			return;
+		}
+	}
+	if (connection->path_count < CONNECTION_PATHS) {
+		slot = &connection->paths[connection->path_count++];
+	} else {
+		slot = &connection->paths[connection->path_next++ % CONNECTION_PATHS];
+		/* The path in use is never forgotten. */
+		if (arq_address_equal(&slot->path.remote,
+				      (const union arq_address *)current->remote.addr))
+			slot = &connection->paths[connection->path_next++ % CONNECTION_PATHS];
+	}
+	*slot = (struct connection_path){*path, io};
+}
+
+static ngtcp2_path to_ngtcp2(const struct arq_path *path)
+{
+	return (ngtcp2_path){
+		.local = {(struct sockaddr *)&path->local.sa, arq_address_length(&path->local)},
+		.remote = {(struct sockaddr *)&path->remote.sa, arq_address_length(&path->remote)},
+	};
+}
+
+/* --- making one ------------------------------------------------------------------------------- */
+
+static void settings_fill(ngtcp2_settings *settings, const struct arq_quic_transport *transport,
+			  const struct arq_path *path, uint64_t now)
+{
+	bool ipv4 = path->remote.sa.sa_family == AF_INET;
+	size_t payload = transport->max_udp_payload;
+
+	if (payload < NGTCP2_MAX_UDP_PAYLOAD_SIZE || payload > ARQ_IO_PAYLOAD_MAX)
+		payload = ARQ_IO_PAYLOAD_MAX;
+	ngtcp2_settings_default(settings);
+	settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
+	settings->initial_ts = now;
+	settings->handshake_timeout = transport->handshake_timeout;
+	settings->max_tx_udp_payload_size = payload;
+	settings->no_pmtud = payload == NGTCP2_MAX_UDP_PAYLOAD_SIZE;
+	settings->pmtud_probes = ipv4 ? probes_ipv4 : probes_ipv6;
+	settings->pmtud_probeslen = ipv4 ? sizeof(probes_ipv4) / sizeof(probes_ipv4[0])
+					 : sizeof(probes_ipv6) / sizeof(probes_ipv6[0]);
+}
+
+static void params_fill(ngtcp2_transport_params *params, const struct arq_quic_transport *transport)
+{
+	uint64_t idle = transport->idle_timeout;
+
+	ngtcp2_transport_params_default(params);
+	params->initial_max_data = transport->max_data;
+	params->initial_max_stream_data_bidi_local = transport->max_stream_data_bidi_local;
+	params->initial_max_stream_data_bidi_remote = transport->max_stream_data_bidi_remote;
+	params->initial_max_stream_data_uni = transport->max_stream_data_uni;
+	params->initial_max_streams_bidi = transport->max_streams_bidi;
+	params->initial_max_streams_uni = transport->max_streams_uni;
+	params->max_idle_timeout = idle < IDLE_MIN ? IDLE_MIN : idle > IDLE_MAX ? IDLE_MAX : idle;
+	params->max_udp_payload_size = ARQ_IO_PAYLOAD_MAX;
+}
+
+static struct arq_quic_connection *connection_alloc(struct arq_quic_endpoint *endpoint,
+						    struct arq_io *io, const struct arq_path *path)
+{
+	struct arq_quic_connection *connection =
+		arq_memory_calloc(1, sizeof(*connection), &endpoint->memory);
+
+	if (!connection)
+		return NULL;
+	if (timer_reserve(&endpoint->timers)) {
+		arq_memory_free(connection, &endpoint->memory);
+		return NULL;
+	}
+	connection->owner.kind = CID_CONNECTION;
+	connection->endpoint = endpoint;
+	connection->timer = (struct timer){.owner = &connection->owner, .at = TIMER_NEVER};
+	connection->application_timer = TIMER_NEVER;
+	connection->ref = (ngtcp2_crypto_conn_ref){get_conn, connection};
+	connection->paths[0] = (struct connection_path){*path, io};
+	connection->path_count = 1;
+	TAILQ_INSERT_TAIL(&endpoint->connections, connection, entry);
+	endpoint->counters.connections++;
+	return connection;
+}
+
+static int enter_cid(struct arq_quic_connection *connection, const ngtcp2_cid *cid)
+{
+	return cid_table_insert(connection->endpoint->cids, cid->data, cid->datalen,
+				&connection->owner, false);
+}
+
+static int accept_conn(struct arq_quic_connection *connection,
+		       const struct connection_accept *accept)
+{
+	struct arq_quic_endpoint *endpoint = connection->endpoint;
+	const struct arq_quic_transport *transport = &accept->listener->transport;
+	const struct arq_path *arrival = &accept->packet->path;
+	ngtcp2_path path = to_ngtcp2(arrival);
+	ngtcp2_transport_params params;
+	ngtcp2_settings settings;
+	ngtcp2_cid scid;
+
+	settings_fill(&settings, transport, arrival, endpoint->now);
+	params_fill(&params, transport);
+	params.original_dcid = accept->header->dcid;
+	params.original_dcid_present = 1;
+	if (accept->verdict == TOKEN_RETRY) {
+		params.original_dcid = *accept->original_dcid;
+		params.retry_scid = accept->header->dcid;
+		params.retry_scid_present = 1;
+		settings.token_type = NGTCP2_TOKEN_TYPE_RETRY;
+	} else if (accept->verdict == TOKEN_NEW) {
+		settings.token_type = NGTCP2_TOKEN_TYPE_NEW_TOKEN;
+	}
+	if (settings.token_type != NGTCP2_TOKEN_TYPE_UNKNOWN) {
+		settings.token = accept->header->token;
+		settings.tokenlen = accept->header->tokenlen;
+	}
+	endpoint_generate_cid(endpoint, &scid);
+	if (token_stateless_reset(&endpoint->keys, &scid, params.stateless_reset_token))
+		return -ENOMEM;
+	params.stateless_reset_token_present = 1;
+	if (ngtcp2_conn_server_new(&connection->conn, &accept->header->scid, &scid, &path,
+				   accept->header->version, &connection_server_callbacks, &settings,
+				   &params, &endpoint->allocator, connection))
+		return -ENOMEM;
+	return enter_cid(connection, &scid) || enter_cid(connection, &accept->header->dcid)
+		       ? -ENOMEM
+		       : 0;
+}
+
+int connection_accept(struct arq_quic_endpoint *endpoint, const struct connection_accept *accept,
+		      struct arq_quic_connection **made)
+{
+	struct arq_quic_listener *listener = accept->listener;
+	struct arq_quic_connection *connection;
+
+	connection = connection_alloc(endpoint, accept->io, &accept->packet->path);
+	if (!connection)
+		return -ENOMEM;
+	connection->server = true;
+	connection->applications = listener->applications;
+	connection->application_count = listener->application_count;
+	connection->tls = arq_quic_tls_get(listener->tls);
+	endpoint->counters.half_open++;
+	if (accept_conn(connection, accept) ||
+	    tls_server_session(connection->tls, listener->applications, listener->application_count,
+			       &connection->ref, &connection->session)) {
+		connection_destroy(connection);
+		return -ENOMEM;
+	}
+	ngtcp2_conn_set_tls_native_handle(connection->conn, connection->session);
+	endpoint->counters.accepted++;
+	*made = connection;
+	return 0;
+}
+
+static int connect_conn(struct arq_quic_connection *connection,
+			const struct arq_quic_connect_options *options)
+{
+	struct arq_quic_endpoint *endpoint = connection->endpoint;
+	ngtcp2_path path = to_ngtcp2(&options->path);
+	ngtcp2_transport_params params;
+	ngtcp2_settings settings;
+	ngtcp2_cid scid, dcid;
+
+	settings_fill(&settings, &options->transport, &options->path, endpoint->now);
+	params_fill(&params, &options->transport);
+	endpoint_generate_cid(endpoint, &scid);
+	dcid.datalen = FIRST_DCID_LENGTH;
+	if (gnutls_rnd(GNUTLS_RND_RANDOM, dcid.data, dcid.datalen) ||
+	    ngtcp2_conn_client_new(&connection->conn, &dcid, &scid, &path, NGTCP2_PROTO_VER_V1,
+				   &connection_client_callbacks, &settings, &params,
+				   &endpoint->allocator, connection))
+		return -ENOMEM;
+	if (options->transport.keep_alive)
+		ngtcp2_conn_set_keep_alive_timeout(connection->conn, options->transport.keep_alive);
+	return enter_cid(connection, &scid);
+}
+
+static int connect_check(const struct arq_quic_endpoint *endpoint,
+			 const struct arq_quic_connect_options *options, struct arq_error *error)
+{
+	size_t alpn = strlen(options->alpn);
+
+	if (endpoint->counters.connections >= endpoint->options.max_connections)
+		return arq_error_set(error, -ENOBUFS,
+				     "all %u connections are in use: raise the limit or lower the "
+				     "load",
+				     endpoint->options.max_connections);
+	if (alpn == 0 || alpn >= CONNECTION_NAME_MAX ||
+	    strlen(options->server_name) >= CONNECTION_NAME_MAX)
+		return arq_error_set(error, -EINVAL,
+				     "server name and ALPN must have 1 to 255 characters");
+	if (!arq_address_length(&options->path.remote) ||
+	    options->path.remote.sa.sa_family != options->path.local.sa.sa_family)
+		return arq_error_set(error, -EINVAL,
+				     "local and remote address must be both IPv4 or both IPv6");
+	return 0;
+}
+
+int arq_quic_connect(struct arq_quic_endpoint *endpoint,
+		     const struct arq_quic_connect_options *options, uint64_t now,
+		     struct arq_quic_connection **made, struct arq_error *error)
+{
+	struct arq_quic_connection *connection;
+	int rv = connect_check(endpoint, options, error);
+
+	if (rv)
+		return rv;
+	endpoint_clock(endpoint, now);
+	connection = connection_alloc(endpoint, options->io, &options->path);
+	if (!connection)
+		return arq_error_set(error, -ENOMEM, "no memory for a connection");
+	connection->ops = options->ops;
+	connection->user = options->user;
+	connection->client_tls = arq_quic_client_tls_get(options->tls);
+	memcpy(connection->server_name, options->server_name, strlen(options->server_name));
+	memcpy(connection->alpn, options->alpn, strlen(options->alpn));
+	if (connect_conn(connection, options) ||
+	    tls_client_session(connection->client_tls, connection->server_name, connection->alpn,
+			       &connection->ref, &connection->session)) {
+		connection_destroy(connection);
+		return arq_error_set(error, -ENOMEM, "no memory for a connection to %s",
+				     options->server_name);
+	}
+	ngtcp2_conn_set_tls_native_handle(connection->conn, connection->session);
+	endpoint->counters.connects++;
+	connection_schedule(connection);
+	*made = connection;
+	return 0;
+}
+
+/* Whatever ids still lead here go; those that a closing record took over stay. */
+static void forget_cids(struct arq_quic_connection *connection)
+{
+	struct cid_table *table = connection->endpoint->cids;
+	size_t count = ngtcp2_conn_get_scid(connection->conn, NULL);
+	ngtcp2_cid *cids =
+		arq_memory_malloc((count + 1) * sizeof(*cids), &connection->endpoint->memory);
+
+	if (!cids)
+		return;
+	count = ngtcp2_conn_get_scid(connection->conn, cids);
+	if (connection->server)
+		cids[count++] = *ngtcp2_conn_get_client_initial_dcid(connection->conn);
+	for (size_t i = 0; i < count; i++)
+		cid_table_remove(table, cids[i].data, cids[i].datalen, &connection->owner);
+	arq_memory_free(cids, &connection->endpoint->memory);
+}
+
+void connection_destroy(struct arq_quic_connection *connection)
+{
+	struct arq_quic_endpoint *endpoint = connection->endpoint;
+
+	for (size_t i = 0; i < connection->reset_token_count; i++)
+		cid_table_remove(endpoint->reset_tokens, connection->reset_tokens[i],
+				 NGTCP2_STATELESS_RESET_TOKENLEN, &connection->owner);
+	if (connection->conn) {
+		forget_cids(connection);
+		ngtcp2_conn_del(connection->conn);
+	}
+	if (connection->session)
+		gnutls_deinit(connection->session);
+	arq_quic_tls_put(connection->tls);
+	arq_quic_client_tls_put(connection->client_tls);
+	timer_set(&endpoint->timers, &connection->timer, TIMER_NEVER);
+	timer_unreserve(&endpoint->timers);
+	if (connection->pending)
+		TAILQ_REMOVE(&endpoint->pending, connection, pending_entry);
+	TAILQ_REMOVE(&endpoint->connections, connection, entry);
+	endpoint->counters.connections--;
+	if (connection->server && !connection->handshake_done)
+		endpoint->counters.half_open--;
+	arq_memory_free(connection, &endpoint->memory);
+}
+
+/* --- feeding one ------------------------------------------------------------------------------ */
+
+int connection_receive(struct arq_quic_connection *connection, struct arq_io *io,
+		       const struct arq_rx_packet *packet)
+{
+	ngtcp2_pkt_info info = {.ecn = packet->ecn};
+	struct arq_path arrival = packet->path;
+	ngtcp2_path path;
+	int rv;
+
+	if (connection->ending) {
+		connection->endpoint->counters.dropped_closing++;
+		return 0;
+	}
+	/* Our own address as we named it when we connected, which may have been the any address. */
+	if (!connection->server)
+		arrival.local = connection->paths[0].path.local;
+	path = to_ngtcp2(&arrival);
+	rv = ngtcp2_conn_read_pkt(connection->conn, &path, &info, packet->data, packet->length,
+				  connection->endpoint->now);
+	if (rv == NGTCP2_ERR_RETRY)
+		return rv;
+	learn_path(connection, io, &arrival);
+	if (rv)
+		connection_fail(connection, rv);
+	connection_schedule(connection);
+	return 0;
+}
+
+void connection_expire(struct arq_quic_connection *connection, uint64_t now)
+{
+	int rv;
+
+	connection_schedule(connection);
+	if (connection->ending)
+		return;
+	if (connection->application_timer <= now) {
+		connection->application_timer = TIMER_NEVER;
+		if (connection->ready && connection->ops->timer)
+			connection->ops->timer(connection, connection->user, now);
+	}
+	if (connection->ending || ngtcp2_conn_get_expiry(connection->conn) > now)
+		return;
+	rv = ngtcp2_conn_handle_expiry(connection->conn, now);
+	if (rv)
+		connection_fail(connection, rv);
+}
+
+/* --- ending one ------------------------------------------------------------------------------- */
+
+void connection_end(struct arq_quic_connection *connection, enum connection_ending ending,
+		    enum arq_quic_close_kind kind, uint64_t code, const uint8_t *reason,
+		    size_t reason_length)
+{
+	if (connection->ending)
+		return;
+	if (reason_length >= CONNECTION_REASON_MAX)
+		reason_length = CONNECTION_REASON_MAX - 1;
+	/* It may come from the peer and go to a log: printable ASCII only. */
+	for (size_t i = 0; i < reason_length; i++)
+		connection->reason[i] =
+			reason[i] >= ' ' && reason[i] <= '~' ? (char)reason[i] : '?';
+	connection->reason[reason_length] = '\0';
+	connection->ending = ending;
+	connection->close = (struct arq_quic_close){kind, code, connection->reason};
+	connection_schedule(connection);
+}
+
+static void end_simple(struct arq_quic_connection *connection, enum connection_ending ending,
+		       enum arq_quic_close_kind kind, uint64_t code, const char *reason)
+{
+	connection_end(connection, ending, kind, code, (const uint8_t *)reason, strlen(reason));
+}
+
+static void end_by_peer(struct arq_quic_connection *connection)
+{
+	const ngtcp2_ccerr *peer = ngtcp2_conn_get_ccerr(connection->conn);
+
+	if (connection->reset_received)
+		end_simple(connection, ENDING_DROP, ARQ_QUIC_CLOSE_STATELESS_RESET, 0, "");
+	else
+		connection_end(connection, ENDING_DRAIN,
+			       peer->type == NGTCP2_CCERR_TYPE_APPLICATION
+				       ? ARQ_QUIC_CLOSE_PEER_APPLICATION
+				       : ARQ_QUIC_CLOSE_PEER_TRANSPORT,
+			       peer->error_code, peer->reason, peer->reasonlen);
+}
+
+void connection_fail(struct arq_quic_connection *connection, int error)
+{
+	ngtcp2_ccerr ccerr;
+
+	switch (error) {
+	case NGTCP2_ERR_DRAINING:
+		end_by_peer(connection);
+		return;
+	case NGTCP2_ERR_IDLE_CLOSE:
+		end_simple(connection, ENDING_DROP, ARQ_QUIC_CLOSE_IDLE, 0, "");
+		return;
+	case NGTCP2_ERR_HANDSHAKE_TIMEOUT:
+		end_simple(connection, ENDING_DROP, ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT, 0, "");
+		return;
+	case NGTCP2_ERR_RECV_VERSION_NEGOTIATION:
+		end_simple(connection, ENDING_DROP, ARQ_QUIC_CLOSE_VERSION, 0, "");
+		return;
+	case NGTCP2_ERR_CLOSING:
+	case NGTCP2_ERR_DROP_CONN:
+		end_simple(connection, ENDING_DROP, ARQ_QUIC_CLOSE_LOCAL_TRANSPORT,
+			   NGTCP2_INTERNAL_ERROR, ngtcp2_strerror(error));
+		return;
+	case NGTCP2_ERR_CRYPTO: {
+		uint8_t alert = ngtcp2_conn_get_tls_alert(connection->conn);
+
+		end_simple(connection, ENDING_CLOSE, ARQ_QUIC_CLOSE_LOCAL_TRANSPORT,
+			   NGTCP2_CRYPTO_ERROR | alert, gnutls_alert_get_name(alert) ?: "");
+		return;
+	}
+	default:
+		ngtcp2_ccerr_set_liberr(&ccerr, error, NULL, 0);
+		end_simple(connection, ENDING_CLOSE, ARQ_QUIC_CLOSE_LOCAL_TRANSPORT,
+			   ccerr.error_code, ngtcp2_strerror(error));
+	}
+}

@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The endpoint: whose packet is it, who may send, what time is it. */
+#include "userspace/quic/endpoint.h"
+
+#include "userspace/quic/close.h"
+#include "userspace/quic/connection.h"
+
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+/*
+ * Packets that one run sends at most before the worker looks for received ones again. Sealing one
+ * takes about a microsecond, and the receive rings hold more than a millisecond's worth.
+ */
+#define RUN_PACKETS 1024
+
+/* When no slot is free: the time in which a 10 Gb/s card sends about a hundred full packets. */
+#define STALL_DELAY (100 * NGTCP2_MICROSECONDS)
+
+/* --- life ------------------------------------------------------------------------------------- */
+
+void arq_quic_endpoint_options_default(struct arq_quic_endpoint_options *options)
+{
+	*options = (struct arq_quic_endpoint_options){
+		.workers = 1,
+		.max_connections = 65536,
+		.max_half_open = 4096,
+		.retry_threshold = 1024,
+		.retry = ARQ_QUIC_RETRY_AUTO,
+		.stateless_resets = 100,
+	};
+	gnutls_rnd(GNUTLS_RND_KEY, options->secret, sizeof(options->secret));
+}
+
+void arq_quic_transport_default(struct arq_quic_transport *transport)
+{
+	*transport = (struct arq_quic_transport){
+		.max_data = 1 << 20,
+		.max_stream_data_bidi_local = 256 << 10,
+		.max_stream_data_bidi_remote = 256 << 10,
+		.max_stream_data_uni = 64 << 10,
+		.max_streams_bidi = 100,
+		.max_streams_uni = 3,
+		.idle_timeout = 30 * NGTCP2_SECONDS,
+		.handshake_timeout = 10 * NGTCP2_SECONDS,
+		.max_udp_payload = ARQ_IO_PAYLOAD_MAX,
+	};
+}
+
+int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
+			     struct arq_quic_endpoint **made, struct arq_error *error)
+{
+	struct arq_quic_endpoint *endpoint;
+
+	if (options->workers == 0 || options->worker >= options->workers)
+		return arq_error_set(error, -EINVAL, "worker %u of %u does not exist",
+				     options->worker, options->workers);
+	endpoint = calloc(1, sizeof(*endpoint));
+	if (!endpoint)
+		return arq_error_set(error, -ENOMEM, "no memory for a QUIC endpoint");
+	endpoint->options = *options;
+	endpoint->allocator = (ngtcp2_mem){&endpoint->memory, arq_memory_malloc, arq_memory_free,
+					   arq_memory_calloc, arq_memory_realloc};
+	TAILQ_INIT(&endpoint->connections);
+	TAILQ_INIT(&endpoint->pending);
+	LIST_INIT(&endpoint->closings);
+	LIST_INIT(&endpoint->listeners);
+	endpoint->cids = cid_table_create();
+	endpoint->reset_tokens = cid_table_create();
+	if (!endpoint->cids || !endpoint->reset_tokens ||
+	    token_keys_derive(&endpoint->keys, options->secret)) {
+		arq_quic_endpoint_destroy(endpoint);
+		return arq_error_set(error, -ENOMEM, "no memory for a QUIC endpoint");
+	}
+	*made = endpoint;
+	return 0;
+}
+
+static void listener_free(struct arq_quic_listener *listener)
+{
+	LIST_REMOVE(listener, entry);
+	arq_quic_tls_put(listener->tls);
+	for (size_t i = 0; i < listener->application_count; i++)
+		free((char *)listener->applications[i].alpn);
+	free(listener);
+}
+
+void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint)
+{
+	struct arq_quic_connection *connection;
+	struct arq_quic_listener *listener;
+	struct closing *closing;
+
+	if (!endpoint)
+		return;
+	while ((connection = TAILQ_FIRST(&endpoint->connections))) {
+		connection_end(connection, ENDING_DROP, ARQ_QUIC_CLOSE_SHUTDOWN, 0, NULL, 0);
+		connection->ending = ENDING_DROP;
+		connection_finish(connection, endpoint->now);
+	}
+	while ((closing = LIST_FIRST(&endpoint->closings)))
+		closing_end(endpoint, closing);
+	while ((listener = LIST_FIRST(&endpoint->listeners)))
+		listener_free(listener);
+	cid_table_destroy(endpoint->cids);
+	cid_table_destroy(endpoint->reset_tokens);
+	timer_heap_free(&endpoint->timers);
+	explicit_bzero(&endpoint->keys, sizeof(endpoint->keys));
+	explicit_bzero(&endpoint->options, sizeof(endpoint->options));
+	free(endpoint);
+}
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+static int applications_copy(struct arq_quic_listener *listener,
+			     const struct arq_quic_listener_options *options)
+{
+	for (size_t i = 0; i < options->application_count; i++) {
+		char *alpn = strdup(options->applications[i].alpn);
+
+		if (!alpn)
+			return -ENOMEM;
+		listener->applications[i] = options->applications[i];
+		listener->applications[i].alpn = alpn;
+		listener->application_count++;
+	}
+	return 0;
+}
+
+int arq_quic_listen(struct arq_quic_endpoint *endpoint,
+		    const struct arq_quic_listener_options *options,
+		    struct arq_quic_listener **made, struct arq_error *error)
+{
+	size_t count = options->application_count;
+	struct arq_quic_listener *listener;
+
+	if (count == 0)
+		return arq_error_set(error, -EINVAL,
+				     "a QUIC listener needs at least one application protocol");
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(options->applications[i].alpn);
+
+		if (length == 0 || length >= CONNECTION_NAME_MAX)
+			return arq_error_set(error, -EINVAL,
+					     "an ALPN name must have 1 to 255 characters");
+	}
+	listener = calloc(1, sizeof(*listener) + count * sizeof(listener->applications[0]));
+	if (!listener)
+		return arq_error_set(error, -ENOMEM, "no memory for a QUIC listener");
+	LIST_INSERT_HEAD(&endpoint->listeners, listener, entry);
+	listener->endpoint = endpoint;
+	listener->address = options->address;
+	listener->tls = arq_quic_tls_get(options->tls);
+	listener->transport = options->transport;
+	if (applications_copy(listener, options)) {
+		listener_free(listener);
+		return arq_error_set(error, -ENOMEM, "no memory for a QUIC listener");
+	}
+	*made = listener;
+	return 0;
+}
+
+void arq_quic_listener_set_tls(struct arq_quic_listener *listener, struct arq_quic_tls *tls)
+{
+	struct arq_quic_tls *old = listener->tls;
+
+	listener->tls = arq_quic_tls_get(tls);
+	arq_quic_tls_put(old);
+}
+
+void arq_quic_listener_stop(struct arq_quic_listener *listener)
+{
+	listener->stopped = true;
+}
+
+/* An exact address wins over the any address of the same family and port. */
+struct arq_quic_listener *endpoint_listener(struct arq_quic_endpoint *endpoint,
+					    const union arq_address *local)
+{
+	struct arq_quic_listener *any = NULL, *listener;
+
+	LIST_FOREACH (listener, &endpoint->listeners, entry) {
+		if (arq_address_equal(&listener->address, local))
+			return listener;
+		if (arq_address_is_any(&listener->address) &&
+		    listener->address.sa.sa_family == local->sa.sa_family &&
+		    arq_address_port(&listener->address) == arq_address_port(local))
+			any = listener;
+	}
+	return any;
+}
+
+/* --- shared services -------------------------------------------------------------------------- */
+
+uint64_t endpoint_clock(struct arq_quic_endpoint *endpoint, uint64_t now)
+{
+	if (now > endpoint->now)
+		endpoint->now = now;
+	return endpoint->now;
+}
+
+void endpoint_generate_cid(struct arq_quic_endpoint *endpoint, ngtcp2_cid *cid)
+{
+	do
+		cid_generate(cid, endpoint->options.worker);
+	while (cid_table_find(endpoint->cids, cid->data, cid->datalen));
+}
+
+static void note_dirty(struct arq_quic_endpoint *endpoint, struct arq_io *io)
+{
+	for (size_t i = 0; i < endpoint->dirty_count; i++) {
+		if (endpoint->dirty[i] == io)
+			return;
+	}
+	if (endpoint->dirty_count == ENDPOINT_DIRTY_IOS)
+		endpoint_flush(endpoint);
+	endpoint->dirty[endpoint->dirty_count++] = io;
+}
+
+bool endpoint_reserve(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+		      struct arq_tx_slot *slot)
+{
+	if (!arq_io_reserve(io, slot)) {
+		/* What is queued may be all that is in the way. */
+		arq_io_flush(io);
+		if (!arq_io_reserve(io, slot)) {
+			endpoint->counters.output_stalled++;
+			return false;
+		}
+	}
+	if (slot->capacity >= NGTCP2_MAX_UDP_PAYLOAD_SIZE)
+		return true;
+	arq_io_cancel(io, slot); /* QUIC cannot work over that: RFC 9000 section 14 */
+	endpoint->counters.output_stalled++;
+	return false;
+}
+
+void endpoint_commit(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+		     struct arq_tx_slot *slot, uint32_t length, const struct arq_path *path,
+		     uint8_t ecn)
+{
+	arq_io_commit(io, slot, length, path, ecn);
+	endpoint->counters.packets_sent++;
+	note_dirty(endpoint, io);
+}
+
+void endpoint_flush(struct arq_quic_endpoint *endpoint)
+{
+	for (size_t i = 0; i < endpoint->dirty_count; i++)
+		arq_io_flush(endpoint->dirty[i]);
+	endpoint->dirty_count = 0;
+}
+
+size_t arq_quic_connections(const struct arq_quic_endpoint *endpoint)
+{
+	return endpoint->counters.connections;
+}
+
+void arq_quic_counters_read(const struct arq_quic_endpoint *endpoint,
+			    struct arq_quic_counters *counters)
+{
+	*counters = endpoint->counters;
+	counters->memory = endpoint->memory.used;
+	counters->memory_peak = endpoint->memory.peak;
+}
+
+void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io)
+{
+	struct arq_quic_connection *connection;
+	struct closing *closing;
+
+	endpoint_flush(endpoint);
+	TAILQ_FOREACH (connection, &endpoint->connections, entry) {
+		for (size_t i = 0; i < connection->path_count; i++) {
+			if (connection->paths[i].io == io)
+				connection->paths[i].io = NULL;
+		}
+		connection_schedule(connection); /* one without an io ends when it is to send */
+	}
+	LIST_FOREACH (closing, &endpoint->closings, entry) {
+		if (closing->io == io)
+			closing->io = NULL;
+	}
+}
+
+/* --- input ------------------------------------------------------------------------------------ */
+
+/* A packet for no connection here may still be another worker's. Returns true if it was. */
+static bool is_foreign(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+		       const struct arq_rx_packet *packet, const ngtcp2_version_cid *ids)
+{
+	int worker = cid_worker(ids->dcid, ids->dcidlen);
+
+	if (worker < 0 || worker == endpoint->options.worker || worker >= endpoint->options.workers)
+		return false;
+	if (!endpoint->options.foreign_packet) {
+		endpoint->counters.dropped_foreign++;
+		return true;
+	}
+	endpoint->counters.foreign++;
+	endpoint->options.foreign_packet(endpoint->options.user, (uint16_t)worker, io, packet);
+	return true;
+}
+
+/* A short header and no known id: the peer's stateless reset, or an id we forgot. */
+static void unknown_short(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+			  const struct arq_rx_packet *packet)
+{
+	struct cid_owner *owner = NULL;
+
+	if (packet->length >= 5 + NGTCP2_STATELESS_RESET_TOKENLEN)
+		owner = cid_table_find(endpoint->reset_tokens,
+				       packet->data + packet->length -
+					       NGTCP2_STATELESS_RESET_TOKENLEN,
+				       NGTCP2_STATELESS_RESET_TOKENLEN);
+	if (owner)
+		connection_receive((struct arq_quic_connection *)owner, io, packet);
+	else if (cid_worker(packet->data + 1, ARQ_QUIC_CID_LENGTH) >= 0)
+		stateless_reset(endpoint, io, packet);
+	else
+		endpoint->counters.dropped_unknown++;
+}
+
+/* Datagrams that ngtcp2's look at the header refused. */
+static void unreadable(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+		       const struct arq_rx_packet *packet, int error, const ngtcp2_version_cid *ids)
+{
+	bool long_header = packet->data[0] & 0x80;
+
+	if (error == NGTCP2_ERR_VERSION_NEGOTIATION &&
+	    endpoint_listener(endpoint, &packet->path.local))
+		stateless_version_negotiation(endpoint, io, packet, ids);
+	else if (long_header && packet->length >= 7 && packet->length < NGTCP2_MAX_UDP_PAYLOAD_SIZE)
+		endpoint->counters.dropped_version_size++;
+	else
+		endpoint->counters.dropped_malformed++;
+}
+
+static void receive_packet(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+			   const struct arq_rx_packet *packet)
+{
+	ngtcp2_version_cid ids;
+	struct cid_owner *owner;
+	int rv;
+
+	endpoint->counters.packets_received++;
+	if (packet->length == 0) {
+		endpoint->counters.dropped_malformed++;
+		return;
+	}
+	rv = ngtcp2_pkt_decode_version_cid(&ids, packet->data, packet->length, ARQ_QUIC_CID_LENGTH);
+	if (rv) {
+		unreadable(endpoint, io, packet, rv, &ids);
+		return;
+	}
+	owner = cid_table_find(endpoint->cids, ids.dcid, ids.dcidlen);
+	if (owner && owner->kind == CID_CONNECTION)
+		connection_receive((struct arq_quic_connection *)owner, io, packet);
+	else if (owner)
+		closing_receive(endpoint, (struct closing *)owner);
+	else if (is_foreign(endpoint, io, packet, &ids))
+		return;
+	else if (packet->data[0] & 0x80)
+		accept_packet(endpoint, io, packet);
+	else
+		unknown_short(endpoint, io, packet);
+}
+
+void arq_quic_receive(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+		      const struct arq_rx_packet *packets, size_t count, uint64_t now)
+{
+	endpoint_clock(endpoint, now);
+	for (size_t i = 0; i < count; i++)
+		receive_packet(endpoint, io, &packets[i]);
+}
+
+/* --- output ----------------------------------------------------------------------------------- */
+
+static void expire(struct arq_quic_endpoint *endpoint, uint64_t now)
+{
+	struct timer *timer;
+
+	while ((timer = timer_first(&endpoint->timers)) && timer->at <= now) {
+		timer_set(&endpoint->timers, timer, TIMER_NEVER);
+		if (timer->owner->kind == CID_CLOSING)
+			closing_end(endpoint, (struct closing *)timer->owner);
+		else
+			connection_expire((struct arq_quic_connection *)timer->owner, now);
+	}
+}
+
+/* The connection's turn. Returns false when it must wait for a slot. */
+static bool take_turn(struct arq_quic_endpoint *endpoint, struct arq_quic_connection *connection,
+		      uint64_t now)
+{
+	TAILQ_REMOVE(&endpoint->pending, connection, pending_entry);
+	connection->pending = false;
+	if (!connection->ending) {
+		switch (connection_write(connection, now)) {
+		case WRITE_IDLE:
+			return true;
+		case WRITE_AGAIN:
+			connection_schedule(connection);
+			return true;
+		case WRITE_STALLED:
+			break;
+		}
+	} else if (connection_finish(connection, now)) {
+		return true;
+	}
+	/* First in line when there are slots again. */
+	if (connection->pending)
+		TAILQ_REMOVE(&endpoint->pending, connection, pending_entry);
+	connection->pending = true;
+	TAILQ_INSERT_HEAD(&endpoint->pending, connection, pending_entry);
+	return false;
+}
+
+void arq_quic_run(struct arq_quic_endpoint *endpoint, uint64_t now)
+{
+	uint64_t until = endpoint->counters.packets_sent + RUN_PACKETS;
+	struct arq_quic_connection *connection;
+
+	now = endpoint_clock(endpoint, now);
+	expire(endpoint, now);
+	endpoint->stalled = false;
+	while (!endpoint->stalled && endpoint->counters.packets_sent < until &&
+	       (connection = TAILQ_FIRST(&endpoint->pending)))
+		endpoint->stalled = !take_turn(endpoint, connection, now);
+	endpoint_flush(endpoint);
+}
+
+uint64_t arq_quic_expiry(const struct arq_quic_endpoint *endpoint)
+{
+	const struct timer *timer = timer_first(&endpoint->timers);
+
+	if (!TAILQ_EMPTY(&endpoint->pending))
+		return endpoint->stalled ? endpoint->now + STALL_DELAY : 0;
+	return timer ? timer->at : UINT64_MAX;
+}
