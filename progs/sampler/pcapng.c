@@ -225,7 +225,7 @@ static int find_interface(struct arq_pcapng *writer, uint32_t ifindex)
 			return (int)i;
 	}
 	if (writer->interfaces_count == ARQ_PCAPNG_INTERFACES_MAX)
-		return -ENOSPC;
+		return -E2BIG;
 	int code = make_room(writer);
 	if (code)
 		return code;

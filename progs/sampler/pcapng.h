@@ -46,7 +46,7 @@ void arq_pcapng_destroy(struct arq_pcapng *writer);
 
 /*
  * Adds a sample; `lost` is how many were lost since the one before it of the same stream. Returns
- * 0, -EINVAL for a sample that contradicts itself, -ENOSPC for more than ARQ_PCAPNG_INTERFACES_MAX
+ * 0, -EINVAL for a sample that contradicts itself, -E2BIG for more than ARQ_PCAPNG_INTERFACES_MAX
  * interfaces (both leave the file as it is), or the negative errno of write(2): -EPIPE when the
  * reader is gone. After an error of write(2) the writer is of no use.
  */
