@@ -30,7 +30,12 @@ static __always_inline void arq_count(struct arq_counters *counters,
 	__u32 action = verdict->action;
 	__u32 reason = verdict->reason;
 	counters->actions[action <= XDP_REDIRECT ? action : ARQ_ACTION_INVALID]++;
-	if (reason != ARQ_REASON_NONE && reason < ARQ_REASON_MAX)
+	if (reason >= ARQ_REASON_MAX)
+		return;
+	/* Else clang folds both comparisons into one of reason - 1, and kernels before 6.13 do not
+	 * learn from that how large the reason is. */
+	asm volatile("" : "+r"(reason));
+	if (reason != ARQ_REASON_NONE)
 		counters->reasons[reason]++;
 }
 
