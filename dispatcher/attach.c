@@ -90,6 +90,9 @@ static struct xdp_program *make_handle(struct arq_program *program)
 			handle, (unsigned int)arq_program_priority(arq_program_kind(program)));
 	for (unsigned int action = XDP_ABORTED; code == 0 && action <= XDP_REDIRECT; action++)
 		code = xdp_program__set_chain_call_enabled(handle, action, action == XDP_PASS);
+	/* libbpf sets the flag of "xdp.frags" when it loads; libxdp looks before that. */
+	if (code == 0)
+		code = xdp_program__set_xdp_frags_support(handle, true);
 	if (code == 0)
 		return handle;
 	if (!libxdp_get_error(handle))
@@ -232,7 +235,6 @@ int arq_detach(const char *interface, const uint32_t *ids, size_t count, int for
 	int code = arq_chain_read(interface, &chain, error);
 	if (code)
 		return code;
-	arq_messages_clear();
 	if (chain.kind == ARQ_CHAIN_DISPATCHER)
 		code = detach_slots(&chain, ids, count);
 	for (size_t i = 0; chain.kind == ARQ_CHAIN_SINGLE && code == 0 && i < count; i++) {

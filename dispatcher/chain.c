@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "dispatcher/chain.h"
 
-#include "dispatcher/messages.h"
 #include "dispatcher/owner.h"
 #include "dispatcher/pins.h"
 
@@ -119,7 +118,6 @@ int arq_chain_read(const char *interface, struct arq_chain *chain, struct arq_er
 				     interface);
 	snprintf(chain->interface, sizeof(chain->interface), "%s", interface);
 
-	arq_messages_clear();
 	struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex((int)chain->ifindex);
 	int code = (int)libxdp_get_error(multiprog);
 	if (code == -ENOENT)

@@ -19,8 +19,8 @@
  * Names of interfaces are looked up in the caller's network namespace. The functions that change
  * something need root (dispatcher/kernel.h); they wait for each other by a lock (dispatcher/
  * pins.h), do all or nothing, and look for SIGINT, SIGTERM and SIGHUP that are blocked and pending:
- * then they take back what they did and return -EINTR. libbpf's and libxdp's messages are cleared
- * and collected during each call (dispatcher/messages.h). One thread.
+ * then they take back what they did and return -EINTR. What libbpf and
+ * libxdp say meanwhile is collected by dispatcher/messages.h. One thread.
  */
 #ifndef ARQUANT_DISPATCHER_CHAIN_H
 #define ARQUANT_DISPATCHER_CHAIN_H
