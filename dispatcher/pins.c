@@ -188,7 +188,7 @@ int arq_pins_walk(int (*visit)(const char *directory, unsigned int ifindex, bool
 		  void *context)
 {
 	char root[PATH_MAX], path[PATH_MAX];
-	uint64_t here, number;
+	uint64_t here = 0, number;
 	unsigned int ifindex;
 
 	int code = namespace_number(&here);

@@ -46,7 +46,7 @@ int arq_secret_make(const char *path, uint8_t secret[ARQ_QUIC_SECRET_LENGTH],
 	}
 
 	uint8_t content[FILE_MAX + 1];
-	size_t length;
+	size_t length = 0;
 	int code = read_file(path, content, sizeof(content), &length);
 	if (code != 0)
 		return arq_error_set(error, code, "static_secret_file %s: %s", path,
