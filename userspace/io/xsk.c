@@ -491,6 +491,11 @@ static int create_umem(struct xsk_io *xsk, struct arq_error *error)
 		.frame_size = FRAME_SIZE,
 		.frame_headroom = XSK_UMEM__DEFAULT_FRAME_HEADROOM,
 	};
+	/* libxdp takes them as zeroed, and keeps the indices of an attempt before. */
+	memset(&xsk->fill, 0, sizeof(xsk->fill));
+	memset(&xsk->completion, 0, sizeof(xsk->completion));
+	memset(&xsk->rx, 0, sizeof(xsk->rx));
+	memset(&xsk->tx, 0, sizeof(xsk->tx));
 	int code = xsk_umem__create(&xsk->umem, xsk->area, xsk->area_size, &xsk->fill,
 				    &xsk->completion, &config);
 	return code < 0 ? umem_error(code, error) : 0;
@@ -529,17 +534,20 @@ static int socket_error(const struct arq_io_xsk_options *options, int code, stru
 }
 
 /* Drivers start to take frames at bind: so the fill ring is filled before. */
-static void fill_all(struct xsk_io *xsk)
+static int fill_all(struct xsk_io *xsk, struct arq_error *error)
 {
 	uint32_t index;
 	if (xsk_ring_prod__reserve(&xsk->fill, xsk->half, &index) != xsk->half)
-		return;
+		return arq_error_set(error, -ENOBUFS,
+				     "the fill ring takes less than the %u frames asked for",
+				     xsk->half);
 	for (uint32_t i = 0; i < xsk->half; i++) {
 		*xsk_ring_prod__fill_addr(&xsk->fill, index + i) = (uint64_t)i * FRAME_SIZE;
 		xsk->tx_free[i] = (uint64_t)(xsk->half + i) * FRAME_SIZE;
 	}
 	xsk_ring_prod__submit(&xsk->fill, xsk->half);
 	xsk->tx_free_count = xsk->half;
+	return 0;
 }
 
 /* One attempt at UMEM and bound socket; returns the bare errno of bind for the caller to judge. */
@@ -567,9 +575,10 @@ static int open_socket(struct xsk_io *xsk, const struct arq_io_xsk_options *opti
 
 	for (int attempt = 0;; attempt++) {
 		int code = create_umem(xsk, error);
+		if (code == 0)
+			code = fill_all(xsk, error);
 		if (code < 0)
 			return code;
-		fill_all(xsk);
 		code = bind_socket(xsk, options);
 		if (code == 0)
 			break;
