@@ -9,6 +9,7 @@
 #include <bpf/libbpf.h>
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/if_link.h>
 #include <net/if.h>
 #include <poll.h>
@@ -38,8 +39,9 @@ static int attach(const char *interface)
 	cr_assert_eq(
 		bpf_xdp_attach((int)if_nametoindex(interface), program, XDP_FLAGS_DRV_MODE, NULL),
 		0);
-	int map = bpf_object__find_map_fd_by_name(object, "xsks");
+	int map = fcntl(bpf_object__find_map_fd_by_name(object, "xsks"), F_DUPFD_CLOEXEC, 0);
 	cr_assert_geq(map, 0);
+	bpf_object__close(object); /* the interface keeps the program */
 	return map;
 }
 
