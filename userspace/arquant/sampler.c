@@ -234,7 +234,10 @@ static int output_failed(struct capture *capture, int code)
 		capture->reader_gone = true;
 		return 0;
 	}
-	return arq_error_set(capture->error, code, "cannot write the packets: %s", strerror(-code));
+	return arq_error_set(capture->error, code, "cannot write the packets: %s; %s",
+			     strerror(-code),
+			     code == -ENOSPC || code == -EDQUOT ? "make room or choose another file"
+								: "choose another file");
 }
 
 static int flush_output(struct capture *capture)
