@@ -296,7 +296,8 @@ static __always_inline void arq_parse_ipv6(void *data, void *end, __u32 offset,
 	arq_ipv6_walk(data, end, limit, &chain);
 	packet->flags |= chain.flags;
 	packet->protocol = chain.protocol;
-	if (chain.broken)
+	/* What lies further in than we look must not slip through as if it had no L4 header. */
+	if (chain.broken || chain.offset > ARQ_HEADER_OFFSET_MAX)
 		return arq_malformed(packet, ARQ_REASON_IPV6_EXTENSION);
 	arq_parse_l4(data, end, chain.offset, limit, packet);
 }
