@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* "arquant sampler capture" on a loaded interface: lines, pcapng, its end and its failures. */
+#include "dispatcher/pins.h"
+#include "test_command_lab.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static char *config;
+
+static void load(void)
+{
+	lab_enter();
+	config = lab_config("interfaces: [{name: arq0}]\n"
+			    "sampler: {one_in: 1, snaplen: 64}\n"
+			    "firewall:\n"
+			    "  rules: [{name: bad, from: 198.51.100.0/24, action: drop}]\n");
+	const struct lab_result *result = lab_run("load", "--bundle", "--config", config);
+	cr_assert_eq(result->status, 0, "%s", result->error);
+}
+
+static void forget(void)
+{
+	lab_forget(config);
+}
+
+/* Traffic for as long as a capture may take to see some of it: a hundred packets a second. */
+static pid_t begin_traffic(void)
+{
+	static const struct timespec pause = {.tv_nsec = 10000000};
+	pid_t child = fork();
+
+	cr_assert_geq(child, 0);
+	if (child)
+		return child;
+	for (int i = 0; i < 2000; i++) {
+		lab_send_udp(i % 2 ? "198.51.100.1" : "203.0.113.1", 53, 1);
+		nanosleep(&pause, NULL);
+	}
+	_exit(0);
+}
+
+static void end_traffic(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+}
+
+static unsigned int count_of(const char *text, const char *word)
+{
+	unsigned int count = 0;
+
+	for (text = strstr(text, word); text; text = strstr(text + 1, word))
+		count++;
+	return count;
+}
+
+Test(capture, prints_a_line_for_each_packet, .init = load, .fini = forget)
+{
+	pid_t traffic = begin_traffic();
+	const struct lab_result *result = lab_run("sampler", "capture", "--count", "12");
+	end_traffic(traffic);
+
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	cr_expect_eq(count_of(result->output, "\n"), 12, "%s", result->output);
+	cr_expect_gt(count_of(result->output, " arq0 queue 0 pass (none) 203.0.113.1:40000 > "
+					      "192.0.2.1:53 udp, length 74\n"),
+		     3, "%s", result->output);
+	cr_expect_gt(count_of(result->output, " arq0 queue 0 drop (rule 1) 198.51.100.1:40000 > "
+					      "192.0.2.1:53 udp, length 74\n"),
+		     3, "%s", result->output);
+	cr_expect_str_eq(result->error, "arquant sampler capture: 12 packets captured, 0 lost\n");
+}
+
+Test(capture, writes_pcapng, .init = load, .fini = forget)
+{
+	static uint8_t content[65536];
+	char *file = lab_config("");
+
+	pid_t traffic = begin_traffic();
+	const struct lab_result *result =
+		lab_run("sampler", "capture", "arq0", "-w", file, "-d", "500ms");
+	end_traffic(traffic);
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	cr_expect_str_empty(result->output);
+
+	int fd = open(file, O_RDONLY | O_CLOEXEC);
+	ssize_t size = read(fd, content, sizeof(content));
+	close(fd);
+	lab_forget(file);
+	cr_assert_gt(size, 1000);
+	cr_expect_eq(memcmp(content, "\x0a\x0d\x0d\x0a", 4), 0);
+	cr_expect_not_null(memmem(content, (size_t)size,
+				  "verdict=drop reason=rule rule=1 slot=firewall one_in=1 lost=0",
+				  61));
+	cr_expect_not_null(memmem(content, (size_t)size,
+				  "verdict=pass reason=none slot=sampler one_in=1 lost=0", 53));
+}
+
+Test(capture, leaves_the_ring_to_its_one_reader, .init = load, .fini = forget)
+{
+	char directory[PATH_MAX];
+
+	cr_assert_eq(arq_pins_path(directory, if_nametoindex("arq0")), 0);
+	int lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	cr_assert_geq(lock, 0);
+	cr_assert_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
+	lab_assert_fails(lab_run("sampler", "capture", "arq0"), "arq0: another process reads");
+	lab_assert_fails(lab_run("sampler", "capture"), "another process reads");
+	close(lock);
+}
+
+Test(capture, says_what_is_missing, .init = lab_enter)
+{
+	lab_assert_fails(lab_run("sampler", "capture"), "no interface has a sampler",
+			 "arquant load");
+	lab_assert_fails(lab_run("sampler", "capture", "arq0"), "arq0: no sampler is loaded",
+			 "arquant load");
+	lab_assert_fails(lab_run("sampler", "capture", "arq9"), "there is no interface 'arq9'",
+			 "ip link");
+	lab_assert_fails(
+		lab_run_as(LAB_AS_NOBODY, (const char *const[]){"sampler", "capture", NULL}),
+		"run as root");
+}
+
+Test(capture, says_when_it_cannot_write, .init = load, .fini = forget)
+{
+	lab_assert_fails(lab_run("sampler", "capture", "-w", "/nonexistent/file"),
+			 "cannot write /nonexistent/file", "choose another file");
+	lab_assert_fails(lab_run("sampler", "capture", "-w", "/dev/full", "-d", "10ms"),
+			 "No space left on device", "make room");
+}
+
+Test(capture, tells_wrong_usage)
+{
+	static const char *const wrong[][4] = {
+		{"sampler"},
+		{"sampler", "record"},
+		{"sampler", "capture", "--unknown"},
+		{"sampler", "capture", "--count"},
+		{"sampler", "capture", "--count=0"},
+		{"sampler", "capture", "--count=1x"},
+		{"sampler", "capture", "--duration=5"},
+		{"sampler", "capture", "--duration=0s"},
+	};
+	lab_enter();
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		const char *arguments[5] = {NULL};
+		memcpy(arguments, wrong[i], sizeof(wrong[i]));
+		const struct lab_result *result = lab_run_as(LAB_AS_ROOT, arguments);
+		cr_expect_eq(result->status, 2, "%zu: %s", i, result->error);
+		cr_expect_str_empty(result->output);
+		cr_expect_eq(count_of(result->error, "\n"), 1, "%s", result->error);
+		cr_expect_not_null(strstr(result->error, "--help"), "%s", result->error);
+	}
+	const struct lab_result *result = lab_run("sampler", "capture", "--help");
+	cr_expect_eq(result->status, 0);
+	cr_expect_not_null(strstr(result->output, "--duration TIME"));
+}
