@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The sampler: its statistics, its samples, and what happens when nobody reads them. */
+#include "tests/unit/test_progs_fixture.h"
+
+#include <arquant/tunables.h>
+#include <bpf/bpf.h>
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Tolerance in standard deviations: once in two million runs by chance. */
+#define SIGMAS 5.0
+
+static struct fixture sampler;
+
+static void load_sampler(void)
+{
+	/* Room for all samples of a test but the one that wants it full. */
+	const struct arq_program_options options = {.snaplen = 64, .ring_bytes = 1 << 24};
+
+	fixture_begin();
+	fixture_load(&sampler, ARQ_PROGRAM_SAMPLER, &options, NULL, NULL);
+}
+
+static void unload_sampler(void)
+{
+	if (sampler.program)
+		fixture_unload(&sampler);
+}
+
+TestSuite(progs_sampler, .init = load_sampler, .fini = unload_sampler);
+
+static struct frame some_frame(void)
+{
+	const struct frame_spec spec = {.ip = 4, .protocol = 17, .payload = PAYLOAD_INITIAL_V1};
+	struct frame frame;
+
+	frame_build(&frame, &spec);
+	return frame;
+}
+
+static void run(uint32_t repeat)
+{
+	struct frame frame = some_frame();
+
+	cr_assert_eq(fixture_run(&sampler, frame.bytes, frame.length, repeat), XDP_PASS);
+}
+
+Test(progs_sampler, takes_none_when_off)
+{
+	run(100000);
+	struct arq_counters counters = fixture_counters(&sampler);
+	cr_assert_eq(counters.sampled, 0);
+	cr_assert_eq(counters.actions[XDP_PASS], 100000);
+}
+
+Test(progs_sampler, takes_every_packet_at_one_in_one)
+{
+	sampler.tunables->sample_one_in = 1;
+	run(1000);
+	cr_assert_eq(fixture_counters(&sampler).sampled, 1000);
+	cr_assert_eq(fixture_samples(&sampler, NULL, 0), 1000);
+}
+
+/* The number of samples among n packets is binomial: mean n/N, variance n/N (1 - 1/N). */
+Test(progs_sampler, takes_one_in_n_on_average)
+{
+	static const uint32_t rates[] = {2, 3, 10, 100, 1000};
+	const double packets = 1000000;
+
+	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++) {
+		double p = 1.0 / rates[i];
+		uint64_t before = fixture_counters(&sampler).sampled;
+		sampler.tunables->sample_one_in = rates[i];
+		run((uint32_t)packets);
+		double sampled = (double)(fixture_counters(&sampler).sampled - before);
+		double deviation = sqrt(packets * p * (1 - p));
+		cr_assert_lt(fabs(sampled - packets * p), SIGMAS * deviation,
+			     "1 in %u: %.0f of %.0f", rates[i], sampled, packets);
+	}
+}
+
+/* Gaps are geometric: mean N, variance N (N - 1), and 1/N of them are 1. */
+Test(progs_sampler, leaves_gaps_of_the_right_shape)
+{
+	enum { RATE = 20, PACKETS = 300000 };
+	struct frame frame = some_frame();
+	double gaps = 0;
+	double sum = 0;
+	double squares = 0;
+	double ones = 0;
+	uint64_t last = 0;
+	int since = 0;
+
+	sampler.tunables->sample_one_in = RATE;
+	for (int i = 0; i < PACKETS; i++) {
+		fixture_run(&sampler, frame.bytes, frame.length, 1);
+		uint64_t sampled = fixture_counters(&sampler).sampled;
+		since++;
+		if (sampled == last)
+			continue;
+		gaps++;
+		sum += since;
+		squares += (double)since * since;
+		ones += since == 1;
+		last = sampled;
+		since = 0;
+	}
+	double mean = sum / gaps;
+	double variance = squares / gaps - mean * mean;
+	double expected = RATE * (RATE - 1);
+	cr_log_info("mean %.2f (%d), variance %.0f (%.0f), ones %.4f (%.4f)\n", mean, RATE,
+		    variance, expected, ones / gaps, 1.0 / RATE);
+	cr_assert_lt(fabs(mean - RATE), SIGMAS * sqrt(expected / gaps), "mean %.2f", mean);
+	/* A geometric distribution's fourth moment: the variance of the variance is about 8 times
+	 * its square over n. */
+	cr_assert_lt(fabs(variance - expected), SIGMAS * expected * sqrt(8 / gaps), "variance %.0f",
+		     variance);
+	cr_assert_lt(fabs(ones / gaps - 1.0 / RATE), SIGMAS * sqrt(1.0 / RATE / gaps),
+		     "share of ones %.4f", ones / gaps);
+}
+
+/* The largest rate: arithmetic must not overflow into samples. */
+Test(progs_sampler, stands_the_largest_rate)
+{
+	sampler.tunables->sample_one_in = UINT32_MAX;
+	run(200000);
+	cr_assert_leq(fixture_counters(&sampler).sampled, 1);
+}
+
+Test(progs_sampler, changes_its_rate_at_once)
+{
+	sampler.tunables->sample_one_in = UINT32_MAX;
+	run(100);
+	sampler.tunables->sample_one_in = 1;
+	run(100);
+	cr_assert_eq(fixture_counters(&sampler).sampled, 100);
+	sampler.tunables->sample_one_in = 0;
+	run(100);
+	cr_assert_eq(fixture_counters(&sampler).sampled, 100);
+}
+
+Test(progs_sampler, says_what_it_saw)
+{
+	static struct stored_sample samples[2];
+	struct frame frame = some_frame();
+	struct timespec now;
+
+	sampler.tunables->sample_one_in = 1;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t before = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+	fixture_run(&sampler, frame.bytes, frame.length, 1);
+	fixture_run(&sampler, frame.bytes, 30, 1);
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	uint64_t after = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+
+	cr_assert_eq(fixture_samples(&sampler, samples, 2), 2);
+	const struct arq_sample *sample = &samples[0].sample;
+	cr_assert(sample->time_ns >= before && sample->time_ns <= after);
+	cr_assert_eq(sample->sequence, 0);
+	cr_assert_eq(sample->lost, 0);
+	cr_assert_eq(sample->ifindex, 1, "test runs come in by lo");
+	cr_assert_eq(sample->queue, 0);
+	cr_assert_eq(sample->length, frame.length);
+	cr_assert_eq(sample->captured, 64);
+	cr_assert_eq(sample->one_in, 1);
+	cr_assert_eq(sample->rule, 0);
+	cr_assert_eq(sample->reason, ARQ_REASON_NONE);
+	cr_assert_eq(sample->verdict, XDP_PASS);
+	cr_assert_eq(sample->program, ARQ_PROGRAM_SAMPLER);
+	cr_assert_eq(memcmp(samples[0].head, frame.bytes, 64), 0);
+	cr_assert_eq(samples[1].sample.sequence, 1);
+	cr_assert_eq(samples[1].sample.length, 30);
+	cr_assert_eq(samples[1].sample.captured, 30, "a short frame is all there is");
+	cr_assert_eq(memcmp(samples[1].head, frame.bytes, 30), 0);
+}
+
+Test(progs_sampler, takes_the_length_that_is_set)
+{
+	static struct stored_sample samples[4];
+	static uint8_t bytes[9000];
+	static const uint32_t snaplens[] = {14, 1, ARQ_SNAPLEN_MAX, 100000};
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7);
+	sampler.tunables->sample_one_in = 1;
+	for (size_t i = 0; i < 4; i++) {
+		sampler.tunables->snaplen = snaplens[i];
+		fixture_run(&sampler, bytes, sizeof(bytes), 1);
+	}
+	cr_assert_eq(fixture_samples(&sampler, samples, 4), 4);
+	for (size_t i = 0; i < 4; i++) {
+		uint32_t expected = snaplens[i] < ARQ_SNAPLEN_MAX ? snaplens[i] : ARQ_SNAPLEN_MAX;
+		cr_assert_eq(samples[i].sample.captured, expected);
+		cr_assert_eq(samples[i].sample.length, sizeof(bytes), "all buffers of the frame");
+		cr_assert_eq(memcmp(samples[i].head, bytes, expected), 0);
+	}
+}
+
+Test(progs_sampler, reads_beyond_the_linear_part)
+{
+	static struct stored_sample samples[1];
+	static uint8_t bytes[5000];
+
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		bytes[i] = (uint8_t)(i * 7);
+	sampler.tunables->sample_one_in = 1;
+	sampler.tunables->snaplen = ARQ_SNAPLEN_MAX;
+	int action = fixture_run_split(&sampler, bytes, sizeof(bytes), 200);
+	if (action == -EINVAL)
+		cr_skip_test("this kernel's test runs fill the linear part first");
+	cr_assert_eq(action, XDP_PASS);
+	cr_assert_eq(fixture_samples(&sampler, samples, 1), 1);
+	cr_assert_eq(samples[0].sample.captured, ARQ_SNAPLEN_MAX);
+	cr_assert_eq(memcmp(samples[0].head, bytes, ARQ_SNAPLEN_MAX), 0);
+}
+
+Test(progs_sampler, counts_what_a_full_ring_lost)
+{
+	static struct stored_sample samples[200];
+	const struct arq_program_options options = {
+		.sample_one_in = 1, .snaplen = 64, .ring_bytes = 4096};
+
+	fixture_unload(&sampler);
+	fixture_load(&sampler, ARQ_PROGRAM_SAMPLER, &options, NULL, NULL);
+	run(100);
+	struct arq_counters counters = fixture_counters(&sampler);
+	cr_assert_eq(counters.sampled, 100);
+	cr_assert_gt(counters.sample_lost, 0);
+	cr_assert_eq(counters.actions[XDP_PASS], 100, "loss of samples is not loss of packets");
+	size_t kept = fixture_samples(&sampler, samples, 200);
+	cr_assert_eq(kept + counters.sample_lost, 100);
+
+	run(1);
+	cr_assert_eq(fixture_samples(&sampler, samples, 200), 1);
+	cr_assert_eq(samples[0].sample.sequence, 100);
+	cr_assert_eq(samples[0].sample.lost, counters.sample_lost, "the reader learns of it");
+}
