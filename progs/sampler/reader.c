@@ -168,10 +168,10 @@ static int ring_map(struct arq_sample_reader *reader, struct sample_ring *ring, 
 
 int arq_sample_reader_add_map(struct arq_sample_reader *reader, int map, struct arq_error *error)
 {
-	struct sample_ring *ring;
+	struct sample_ring *ring = NULL;
 
 	int code = ring_create(reader, &ring, error);
-	if (code)
+	if (!ring)
 		return code;
 	code = ring_map(reader, ring, map, error);
 	if (code)
@@ -201,10 +201,10 @@ static int ring_lock(struct sample_ring *ring, const char *pin_directory, struct
 int arq_sample_reader_add(struct arq_sample_reader *reader, const char *pin_directory,
 			  struct arq_error *error)
 {
-	struct sample_ring *ring;
+	struct sample_ring *ring = NULL;
 
 	int code = ring_create(reader, &ring, error);
-	if (code)
+	if (!ring)
 		return code;
 	/* The ring first: its error tells better that nothing is loaded. */
 	ring->map = arq_samples_open(pin_directory, error);

@@ -130,7 +130,7 @@ static int take_extension(struct summary *summary, int header)
 	case IPPROTO_ROUTING:
 	case IPPROTO_DSTOPTS:
 		at = take(summary, 8);
-		if (!at || !take(summary, at[1] * 8u))
+		if (!at || !take(summary, (size_t)at[1] * 8))
 			return -2;
 		return at[0];
 	case IPPROTO_FRAGMENT:

@@ -111,8 +111,8 @@ struct seen {
 	unsigned int count;
 	unsigned int stop_at; /* 0: never */
 	uint64_t lost;
+	uint8_t head[ARQ_SNAPLEN_MAX]; /* of the last */
 	struct arq_sample last;
-	uint8_t head[ARQ_SNAPLEN_MAX];
 };
 
 static int on_sample(const struct arq_sample *sample, uint64_t lost, void *context)

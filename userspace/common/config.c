@@ -152,10 +152,10 @@ int arq_duration_parse(const char *text, uint64_t *nanoseconds)
 		uint64_t nanoseconds;
 	} units[] = {
 		{"us", 1000},
-		{"ms", 1000 * 1000},
-		{"s", 1000 * 1000 * 1000},
-		{"m", 60ull * 1000 * 1000 * 1000},
-		{"h", 3600ull * 1000 * 1000 * 1000},
+		{"ms", 1000000},
+		{"s", 1000000000},
+		{"m", 60 * 1000000000ull},
+		{"h", 3600 * 1000000000ull},
 	};
 	/* A hundred years: far from overflow when added to a clock's reading. */
 	const uint64_t max = 876000 * units[4].nanoseconds;

@@ -15,8 +15,10 @@
 
 /* --- errors ----------------------------------------------------------------------------------- */
 
-static int fail_at(struct arq_document *document, struct arq_error *error, yaml_mark_t mark,
-		   const char *field, const char *format, va_list arguments)
+__attribute__((format(printf, 5, 0))) static int fail_at(struct arq_document *document,
+							 struct arq_error *error, yaml_mark_t mark,
+							 const char *field, const char *format,
+							 va_list arguments)
 {
 	char message[sizeof(error->text)];
 
