@@ -139,8 +139,10 @@ struct arq_h3_stream_ops {
 	void (*on_reset)(struct arq_h3_stream *stream, void *user, uint64_t code);
 
 	/*
-	 * The peer wants no more of our message (STOP_SENDING; H3_NO_ERROR: it has what it needs).
-	 * Our side is reset; writing returns -EPIPE. The peer's message may still be coming.
+	 * The peer wants no more of our message (STOP_SENDING; H3_NO_ERROR: it has what it needs,
+	 * or its code is not known). Our side is reset; writing returns -EPIPE. The peer's message
+	 * may still be coming. Noticed when there is something to send; a stream without is closed
+	 * instead, not clean.
 	 */
 	void (*on_stop_sending)(struct arq_h3_stream *stream, void *user, uint64_t code);
 

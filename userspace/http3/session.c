@@ -464,6 +464,8 @@ static void stop_sending(struct arq_quic_connection *connection, void *user, int
 	nghttp3_conn_shutdown_stream_write(session->conn, id);
 	if (!stream || stream->tx_dead)
 		return;
+	if (!code)
+		code = ARQ_H3_NO_ERROR; /* not known; what else failed shows by itself */
 	session->h3->counters.streams_stopped_by_peer++;
 	stream->tx_dead = true;
 	if (!stream->error && code != ARQ_H3_NO_ERROR)

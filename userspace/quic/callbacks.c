@@ -224,18 +224,6 @@ static int stream_reset(ngtcp2_conn *conn, int64_t id, uint64_t final_size, uint
 	return verdict(connection);
 }
 
-static int stream_stop_sending(ngtcp2_conn *conn, int64_t id, uint64_t code, void *user,
-			       void *stream_user)
-{
-	struct arq_quic_connection *connection = user;
-
-	(void)conn;
-	(void)stream_user;
-	if (connection->ready)
-		connection->ops->stop_sending(connection, connection->user, id, code);
-	return verdict(connection);
-}
-
 static int stream_close(ngtcp2_conn *conn, uint32_t flags, int64_t id, uint64_t code, void *user,
 			void *stream_user)
 {
@@ -289,7 +277,6 @@ static int stream_credit(ngtcp2_conn *conn, int64_t id, uint64_t max, void *user
 	.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,                       \
 	.delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,                   \
 	.get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,                     \
-	.stream_stop_sending = stream_stop_sending,                                              \
 	.version_negotiation = ngtcp2_crypto_version_negotiation_cb
 
 const ngtcp2_callbacks connection_server_callbacks = {

@@ -94,6 +94,8 @@ static ngtcp2_ssize fill(struct arq_quic_connection *connection, struct arq_tx_s
 			ops->blocked(connection, connection->user, write.stream_id);
 			continue;
 		case NGTCP2_ERR_STREAM_SHUT_WR:
+			ops->stop_sending(connection, connection->user, write.stream_id, 0);
+			continue;
 		case NGTCP2_ERR_STREAM_NOT_FOUND:
 			ops->shut(connection, connection->user, write.stream_id);
 			continue;

@@ -155,7 +155,12 @@ struct arq_quic_ops {
 	void (*stream_reset)(struct arq_quic_connection *connection, void *user, int64_t stream_id,
 			     uint64_t final_size, uint64_t code);
 
-	/* STOP_SENDING: the peer does not want more; our sending side has been reset already. */
+	/*
+	 * STOP_SENDING: the peer does not want more; our sending side has been reset already, never
+	 * offer it again. ngtcp2 1.11 shows it only when the stream is written to the next time,
+	 * and not its code (0 then); a stream that has nothing to write, or is blocked, is just
+	 * closed soon after.
+	 */
 	void (*stop_sending)(struct arq_quic_connection *connection, void *user, int64_t stream_id,
 			     uint64_t code);
 
