@@ -59,7 +59,7 @@ await() {
 	done
 }
 
-says() { grep -q -- "$2" "$work/$1.log"; }
+says() { grep -q -s -- "$2" "$work/$1.log"; }
 
 # --- peers and daemon -------------------------------------------------------------------------------
 
@@ -115,6 +115,7 @@ stop_backend() {
 }
 
 start_daemon() {
+	rm -f "$work/daemon.log"
 	"$arquantd" --config "$work/$1.yaml" 2>"$work/daemon.log" &
 	pids[daemon]=$!
 	await "start of the daemon" 10 says daemon "serves with"
@@ -164,6 +165,21 @@ answers() {
 
 resident() { awk '/^VmRSS:/ { print $2 }' "/proc/${pids[daemon]}/status"; }
 
+# start_reader REQUESTS PAUSE_AFTER: has REQUESTS transfers stop half-way.
+start_reader() {
+	rm -f "$work/reader.log"
+	"$reader" 127.0.0.1:$port /mega20 "$1" "$2" >"$work/reader.log" 2>&1 &
+	pids[reader]=$!
+	await "a transfer that stopped" 10 says reader paused
+}
+
+# await_reader [SIGNAL]: until it has ended, after the signal.
+await_reader() {
+	[ $# = 0 ] || kill "-$1" "${pids[reader]}"
+	wait "${pids[reader]}" || bad "reader: $(cat "$work/reader.log")"
+	unset 'pids[reader]'
+}
+
 # --- tests ------------------------------------------------------------------------------------------
 
 test_bodies() {
@@ -191,65 +207,48 @@ test_slow_readers() {
 	get mega20
 	local before after
 	before=$(resident)
-	"$reader" 127.0.0.1:$port /mega20 10 1000000 >"$work/reader.log" 2>&1 &
-	pids[reader]=$!
-	await "a reader that stopped" 10 says reader paused
+	start_reader 10 1000000
 	sleep 1
 	after=$(resident)
 	# 10 streams, each a window and what carries it; the files would be 200 MiB.
 	expect "10 slow readers cost $((after - before)) KiB" [ $((after - before)) -lt 16384 ]
 	expect "others are served meanwhile" fetches mega
-	kill -USR1 "${pids[reader]}"
-	wait "${pids[reader]}"
-	unset 'pids[reader]'
+	await_reader USR1
 	expect "slow readers get all in the end" \
 		[ "$(grep -c 'complete 200 20971520' "$work/reader.log")" = 10 ]
 }
 
 test_drain() {
-	"$reader" 127.0.0.1:$port /mega20 1 500000 >"$work/reader.log" 2>&1 &
-	pids[reader]=$!
-	await "a transfer" 10 says reader paused
+	start_reader 1 500000
 	kill -TERM "${pids[daemon]}"
 	await "draining" 5 says daemon draining
-	status=0
-	timeout 5 gtlsclient -q --exit-on-all-streams-close --timeout=2s 127.0.0.1 $port \
-		https://localhost/ping >"$work/client.log" 2>&1 || status=$?
-	expect "no new connections while draining" [ $status != 0 ]
-	kill -USR1 "${pids[reader]}"
-	wait "${pids[reader]}"
+	expect "no new connections while draining" [ -z "$(status_of localhost /ping --timeout=2s)" ]
+	await_reader USR1
 	expect "the transfer is completed" says reader "complete 200 20971520"
 	status=0
 	wait "${pids[daemon]}" || status=$?
-	unset 'pids[daemon]' 'pids[reader]'
+	unset 'pids[daemon]'
 	expect "exit status 0 after the drain" [ $status = 0 ]
 	expect "counters in the log" says daemon "worker 0: rx"
 }
 
 test_second_signal() {
 	start_daemon one
-	"$reader" 127.0.0.1:$port /mega20 1 500000 >"$work/reader.log" 2>&1 &
-	pids[reader]=$!
-	await "a transfer" 10 says reader paused
+	start_reader 1 500000
 	kill -TERM "${pids[daemon]}"
 	await "draining" 5 says daemon draining
 	local began=$SECONDS
 	stop_daemon
 	expect "a second signal ends at once" [ $((SECONDS - began)) -le 1 ]
-	wait "${pids[reader]}"
-	unset 'pids[reader]'
+	await_reader
 	expect "and what was open is broken off visibly" says reader broken
 }
 
 test_killed_backend() {
 	start_daemon short
-	"$reader" 127.0.0.1:$port /mega20 1 500000 >"$work/reader.log" 2>&1 &
-	pids[reader]=$!
-	await "a transfer" 10 says reader paused
+	start_reader 1 500000
 	stop_backend
-	kill -USR1 "${pids[reader]}"
-	wait "${pids[reader]}"
-	unset 'pids[reader]'
+	await_reader USR1
 	expect "a lost backend resets the stream: $(tail -n 1 "$work/reader.log")" \
 		says reader "broken 200 .* 0x102"
 	start_backend
