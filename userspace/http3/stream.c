@@ -44,7 +44,9 @@ void stream_destroy(struct arq_h3_stream *stream)
 {
 	struct arq_h3_session *session = stream->session;
 	struct arq_h3 *h3 = session->h3;
-	bool clean = stream->rx_ended && stream->tx_finished && !stream->tx_dead && !stream->error;
+	/* Body that is still here was never acknowledged: the peer stopped it. */
+	bool clean = stream->rx_ended && stream->tx_finished && !stream->tx_dead &&
+		     !stream->error && !stream->body.head;
 
 	if (stream->unconsumed)
 		arq_quic_stream_consume(session->connection, stream->id, stream->unconsumed);
@@ -457,7 +459,8 @@ int arq_h3_request(struct arq_h3_session *session, const struct arq_h3_request *
 	stream = stream_create(session, id);
 	rv = stream ? submit_request(stream, (size_t)count, body) : -ENOMEM;
 	if (rv) {
-		/* Out of memory half way: nghttp3 may know the stream, so the session cannot go on. */
+		/* Out of memory half way: nghttp3 may know the stream, so the session cannot go on.
+		 */
 		arq_h3_session_close(session, ARQ_H3_INTERNAL_ERROR);
 		return rv;
 	}

@@ -178,17 +178,13 @@ struct cid_owner *cid_table_find(const struct cid_table *table, const uint8_t *k
 	return table->slots[locate(table, hash(table, key, length), key, length)].owner;
 }
 
-void cid_table_remove(struct cid_table *table, const uint8_t *key, size_t length,
-		      const struct cid_owner *owner)
+/* Empties a slot and closes the gap: whoever probed past it moves back into it. */
+static void empty(struct cid_table *table, size_t hole)
 {
-	size_t hole = locate(table, hash(table, key, length), key, length);
 	size_t next = hole;
 
-	if (table->slots[hole].owner != owner)
-		return;
 	table->slots[hole].owner = NULL;
 	table->used--;
-	/* Close the gap: whoever probed past the hole moves back into it. */
 	for (;;) {
 		size_t home;
 
@@ -201,5 +197,23 @@ void cid_table_remove(struct cid_table *table, const uint8_t *key, size_t length
 		table->slots[hole] = table->slots[next];
 		table->slots[next].owner = NULL;
 		hole = next;
+	}
+}
+
+void cid_table_remove(struct cid_table *table, const uint8_t *key, size_t length,
+		      const struct cid_owner *owner)
+{
+	size_t slot = locate(table, hash(table, key, length), key, length);
+
+	if (table->slots[slot].owner == owner)
+		empty(table, slot);
+}
+
+void cid_table_purge(struct cid_table *table, const struct cid_owner *owner)
+{
+	/* Emptying a slot may move another of the owner's into it: look again before going on. */
+	for (size_t i = 0; i <= table->mask; i++) {
+		while (table->slots[i].owner == owner)
+			empty(table, i);
 	}
 }

@@ -54,4 +54,8 @@ struct cid_owner *cid_table_find(const struct cid_table *table, const uint8_t *k
 void cid_table_remove(struct cid_table *table, const uint8_t *key, size_t length,
 		      const struct cid_owner *owner);
 
+/* Takes every key of `owner` out, by looking at the whole table: for when its list is not to be
+ * had. */
+void cid_table_purge(struct cid_table *table, const struct cid_owner *owner);
+
 #endif

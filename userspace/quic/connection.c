@@ -173,9 +173,10 @@ static int accept_conn(struct arq_quic_connection *connection,
 				   accept->header->version, &connection_server_callbacks, &settings,
 				   &params, &endpoint->allocator, connection))
 		return -ENOMEM;
-	return enter_cid(connection, &scid) || enter_cid(connection, &accept->header->dcid)
-		       ? -ENOMEM
-		       : 0;
+	if (enter_cid(connection, &scid) || enter_cid(connection, &accept->header->dcid))
+		return -ENOMEM;
+	connection->first_dcid = accept->header->dcid;
+	return 0;
 }
 
 int connection_accept(struct arq_quic_endpoint *endpoint, const struct connection_accept *accept,
@@ -280,21 +281,30 @@ int arq_quic_connect(struct arq_quic_endpoint *endpoint,
 	return 0;
 }
 
+size_t connection_cids(struct arq_quic_connection *connection, ngtcp2_cid **cids)
+{
+	size_t count = ngtcp2_conn_get_scid(connection->conn, NULL) + 1;
+
+	*cids = arq_memory_malloc(count * sizeof(**cids), &connection->endpoint->memory);
+	if (!*cids)
+		return 0;
+	count = ngtcp2_conn_get_scid(connection->conn, *cids);
+	if (connection->first_dcid.datalen)
+		(*cids)[count++] = connection->first_dcid;
+	return count;
+}
+
 /* Whatever ids still lead here go; those that a closing record took over stay. */
 static void forget_cids(struct arq_quic_connection *connection)
 {
-	struct cid_table *table = connection->endpoint->cids;
-	size_t count = ngtcp2_conn_get_scid(connection->conn, NULL);
-	ngtcp2_cid *cids =
-		arq_memory_malloc((count + 1) * sizeof(*cids), &connection->endpoint->memory);
+	ngtcp2_cid *cids;
+	size_t count = connection_cids(connection, &cids);
 
-	if (!cids)
-		return;
-	count = ngtcp2_conn_get_scid(connection->conn, cids);
-	if (connection->server)
-		cids[count++] = *ngtcp2_conn_get_client_initial_dcid(connection->conn);
+	if (count == 0)
+		cid_table_purge(connection->endpoint->cids, &connection->owner);
 	for (size_t i = 0; i < count; i++)
-		cid_table_remove(table, cids[i].data, cids[i].datalen, &connection->owner);
+		cid_table_remove(connection->endpoint->cids, cids[i].data, cids[i].datalen,
+				 &connection->owner);
 	arq_memory_free(cids, &connection->endpoint->memory);
 }
 

@@ -54,6 +54,9 @@ struct arq_quic_connection {
 	void *user;
 
 	ngtcp2_conn *conn;
+	/* Server: where the client sent its first packet, an id like ours; length 0: not entered.
+	 * ngtcp2 knows it only once it could read that packet. */
+	ngtcp2_cid first_dcid;
 	ngtcp2_crypto_conn_ref ref;
 	gnutls_session_t session;
 	struct arq_quic_tls *tls; /* server */
@@ -95,6 +98,12 @@ int connection_accept(struct arq_quic_endpoint *endpoint, const struct connectio
 
 /* Takes it out of every table and list and frees it, without a word to anybody. */
 void connection_destroy(struct arq_quic_connection *connection);
+
+/*
+ * The ids that lead to it, in memory of the endpoint's. Returns their number; 0 when there is no
+ * memory, *cids is NULL then.
+ */
+size_t connection_cids(struct arq_quic_connection *connection, ngtcp2_cid **cids);
 
 /* Puts it on the list of those that may have output. */
 void connection_schedule(struct arq_quic_connection *connection);

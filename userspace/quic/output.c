@@ -238,14 +238,11 @@ static void keep_ids(struct arq_quic_connection *connection, const uint8_t *pack
 	struct arq_quic_endpoint *endpoint = connection->endpoint;
 	const struct connection_path *way =
 		connection_route(connection, ngtcp2_conn_get_path(connection->conn));
-	size_t count = ngtcp2_conn_get_scid(connection->conn, NULL);
-	ngtcp2_cid *cids = arq_memory_malloc((count + 1) * sizeof(*cids), &endpoint->memory);
+	ngtcp2_cid *cids;
+	size_t count = connection_cids(connection, &cids);
 
-	if (!cids)
-		return; /* connection_destroy takes the ids out */
-	count = ngtcp2_conn_get_scid(connection->conn, cids);
-	if (connection->server)
-		cids[count++] = *ngtcp2_conn_get_client_initial_dcid(connection->conn);
+	if (count == 0)
+		return;
 	closing_begin(endpoint, way->io, &way->path, cids, count, &connection->owner, packet,
 		      length, now + 3 * ngtcp2_conn_get_pto(connection->conn));
 	arq_memory_free(cids, &endpoint->memory);

@@ -1,0 +1,941 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Endpoints against each other over a wire in memory, with an application that echoes. */
+#include "test_quic_lab.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <ngtcp2/ngtcp2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the application: one stream, the server sends back what it gets -------------------------- */
+
+#define ECHO_MAX (2 << 20)
+
+struct peer {
+	struct arq_quic_connection *connection;
+	bool ready, closed, fin_received, blocked, hold;
+	struct arq_quic_close close;
+	char reason[64];
+	int64_t stream;
+	uint8_t *out;
+	size_t out_length, out_sent, out_acked;
+	bool out_fin, fin_sent;
+	size_t received;
+	bool mismatch; /* received something else than what the pattern says */
+	unsigned int timer_calls;
+};
+
+static uint8_t pattern(size_t offset)
+{
+	return (uint8_t)(offset * 31 + (offset >> 8));
+}
+
+static void echo_ready(struct arq_quic_connection *connection, void *user)
+{
+	struct peer *peer = user;
+
+	peer->connection = connection;
+	peer->ready = true;
+	if (!arq_quic_connection_is_server(connection))
+		cr_assert_eq(arq_quic_stream_open(connection, true, &peer->stream), 0);
+}
+
+static void echo_data(struct arq_quic_connection *connection, void *user, int64_t stream,
+		      uint64_t offset, const uint8_t *data, size_t length, bool fin)
+{
+	struct peer *peer = user;
+
+	cr_assert_eq(offset, peer->received);
+	for (size_t i = 0; i < length; i++)
+		peer->mismatch |= data[i] != pattern(offset + i);
+	peer->received += length;
+	peer->fin_received |= fin;
+	if (!peer->hold)
+		arq_quic_stream_consume(connection, stream, length);
+	if (!arq_quic_connection_is_server(connection))
+		return;
+	peer->stream = stream;
+	cr_assert_leq(peer->out_length + length, ECHO_MAX);
+	memcpy(peer->out + peer->out_length, data, length);
+	peer->out_length += length;
+	peer->out_fin |= fin;
+	arq_quic_connection_wake(connection);
+}
+
+static void echo_acked(struct arq_quic_connection *connection, void *user, int64_t stream,
+		       uint64_t offset, uint64_t length)
+{
+	struct peer *peer = user;
+
+	(void)connection;
+	(void)stream;
+	cr_assert_eq(offset, peer->out_acked);
+	peer->out_acked += length;
+}
+
+static void echo_reset(struct arq_quic_connection *connection, void *user, int64_t stream,
+		       uint64_t final_size, uint64_t code)
+{
+	(void)connection;
+	(void)user;
+	(void)stream;
+	(void)final_size;
+	(void)code;
+}
+
+static void echo_stop(struct arq_quic_connection *connection, void *user, int64_t stream,
+		      uint64_t code)
+{
+	(void)connection;
+	(void)user;
+	(void)stream;
+	(void)code;
+}
+
+static void echo_stream_closed(struct arq_quic_connection *connection, void *user, int64_t stream)
+{
+	(void)user;
+	arq_quic_stream_release(connection, stream);
+}
+
+static void echo_next(struct arq_quic_connection *connection, void *user,
+		      struct arq_quic_write *write)
+{
+	struct peer *peer = user;
+
+	(void)connection;
+	if (peer->stream < 0 || peer->blocked ||
+	    (peer->out_sent == peer->out_length && (!peer->out_fin || peer->fin_sent)))
+		return;
+	write->stream_id = peer->stream;
+	write->vecs[0].data = peer->out + peer->out_sent;
+	write->vecs[0].length = peer->out_length - peer->out_sent;
+	write->count = 1;
+	write->fin = peer->out_fin;
+}
+
+static void echo_written(struct arq_quic_connection *connection, void *user, int64_t stream,
+			 size_t length)
+{
+	struct peer *peer = user;
+
+	(void)connection;
+	(void)stream;
+	peer->out_sent += length;
+	peer->fin_sent = peer->out_fin && peer->out_sent == peer->out_length;
+}
+
+static void echo_blocked(struct arq_quic_connection *connection, void *user, int64_t stream)
+{
+	(void)connection;
+	(void)stream;
+	((struct peer *)user)->blocked = true;
+}
+
+static void echo_unblocked(struct arq_quic_connection *connection, void *user, int64_t stream)
+{
+	(void)connection;
+	(void)stream;
+	((struct peer *)user)->blocked = false;
+}
+
+static void echo_timer(struct arq_quic_connection *connection, void *user, uint64_t now)
+{
+	(void)connection;
+	(void)now;
+	((struct peer *)user)->timer_calls++;
+}
+
+static void echo_closed(struct arq_quic_connection *connection, void *user,
+			const struct arq_quic_close *close)
+{
+	struct peer *peer = user;
+
+	(void)connection;
+	cr_assert(!peer->closed, "closed comes once");
+	peer->closed = true;
+	peer->connection = NULL;
+	peer->close = *close;
+	snprintf(peer->reason, sizeof(peer->reason), "%s", close->reason);
+}
+
+static const struct arq_quic_ops echo_ops = {
+	.ready = echo_ready,
+	.stream_data = echo_data,
+	.stream_acked = echo_acked,
+	.stream_reset = echo_reset,
+	.stop_sending = echo_stop,
+	.stream_closed = echo_stream_closed,
+	.next_write = echo_next,
+	.written = echo_written,
+	.blocked = echo_blocked,
+	.unblocked = echo_unblocked,
+	.shut = echo_blocked,
+	.timer = echo_timer,
+	.closed = echo_closed,
+};
+
+/* --- the fixture ------------------------------------------------------------------------------ */
+
+struct echo {
+	struct lab lab;
+	struct peer server, client;
+	struct arq_quic_endpoint_options options;
+	struct arq_quic_application application;
+	struct arq_quic_transport transport;
+};
+
+static void echo_create(struct echo *e)
+{
+	e->server = (struct peer){.stream = -1, .out = malloc(ECHO_MAX)};
+	e->client = (struct peer){.stream = -1, .out = malloc(ECHO_MAX)};
+	for (size_t i = 0; i < ECHO_MAX; i++)
+		e->client.out[i] = pattern(i);
+	e->application = (struct arq_quic_application){"echo", &echo_ops, &e->server};
+	lab_create(&e->lab, &e->options);
+	lab_listen(&e->lab, &e->application, 1, &e->transport);
+}
+
+static struct echo *echo_new(void)
+{
+	struct echo *e = calloc(1, sizeof(*e));
+
+	arq_quic_endpoint_options_default(&e->options);
+	arq_quic_transport_default(&e->transport);
+	return e;
+}
+
+static void echo_connect_as(struct echo *e, const char *name, const char *alpn)
+{
+	struct arq_quic_connect_options options = {
+		.io = &e->lab.client_io.io,
+		.tls = e->lab.client_tls,
+		.server_name = name,
+		.alpn = alpn,
+		.ops = &echo_ops,
+		.user = &e->client,
+		.transport = e->transport,
+	};
+	struct arq_error error = {0};
+
+	lab_path(false, &options.path);
+	cr_assert_eq(arq_quic_connect(e->lab.client, &options, e->lab.now, &e->client.connection,
+				      &error),
+		     0, "%s", error.text);
+}
+
+static void echo_connect(struct echo *e)
+{
+	echo_connect_as(e, "localhost", "echo");
+}
+
+static void echo_destroy(struct echo *e)
+{
+	lab_destroy(&e->lab);
+	free(e->server.out);
+	free(e->client.out);
+	free(e);
+}
+
+static bool both_ready(void *user)
+{
+	struct echo *e = user;
+
+	return e->server.ready && e->client.ready;
+}
+
+static bool client_closed(void *user)
+{
+	return ((struct echo *)user)->client.closed;
+}
+
+static bool server_closed(void *user)
+{
+	return ((struct echo *)user)->server.closed;
+}
+
+static bool both_closed(void *user)
+{
+	return client_closed(user) && server_closed(user);
+}
+
+static bool never(void *user)
+{
+	(void)user;
+	return false;
+}
+
+static bool echoed(void *user)
+{
+	struct echo *e = user;
+
+	return e->client.fin_received;
+}
+
+static void shake_hands(struct echo *e)
+{
+	echo_connect(e);
+	cr_assert(lab_run(&e->lab, 20 * LAB_SECOND, both_ready, e));
+}
+
+static void send_bytes(struct echo *e, size_t length)
+{
+	e->client.out_length = length;
+	e->client.out_fin = true;
+	arq_quic_connection_wake(e->client.connection);
+}
+
+static void expect_echo(struct echo *e, size_t length)
+{
+	cr_assert(lab_run(&e->lab, 600 * LAB_SECOND, echoed, e), "%zu of %zu came back",
+		  e->client.received, length);
+	cr_assert_eq(e->client.received, length);
+	cr_assert(!e->client.mismatch && !e->server.mismatch);
+}
+
+/* --- handshakes and data ---------------------------------------------------------------------- */
+
+Test(quic_endpoint, echoes_a_mebibyte)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	shake_hands(e);
+	cr_assert_str_eq(arq_quic_connection_alpn(e->server.connection), "echo");
+	cr_assert_str_eq(arq_quic_connection_server_name(e->server.connection), "localhost");
+	cr_assert_eq(arq_address_port(&arq_quic_connection_path(e->server.connection)->remote),
+		     40000);
+	send_bytes(e, 1 << 20);
+	expect_echo(e, 1 << 20);
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 1);
+	cr_assert_eq(lab_counters(e->lab.server).handshakes_completed, 1);
+	cr_assert_eq(lab_counters(e->lab.server).half_open, 0);
+	cr_assert_gt(lab_counters(e->lab.server).memory, 0);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, survives_loss)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	e->lab.server_io.drop_every = 7;
+	e->lab.client_io.drop_every = 5;
+	shake_hands(e);
+	send_bytes(e, 512 << 10);
+	expect_echo(e, 512 << 10);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, works_with_few_slots)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	e->lab.server_io.slot_limit = 2;
+	e->lab.client_io.slot_limit = 1;
+	shake_hands(e);
+	send_bytes(e, 256 << 10);
+	expect_echo(e, 256 << 10);
+	echo_destroy(e);
+}
+
+/* Nothing is lost when there is no slot at all for a while. */
+Test(quic_endpoint, waits_for_slots)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	shake_hands(e);
+	send_bytes(e, 64 << 10);
+	e->lab.client_io.slot_limit = 0;
+	for (int i = 0; i < 20; i++)
+		lab_step(&e->lab);
+	cr_assert_eq(e->server.received, 0);
+	cr_assert_gt(lab_counters(e->lab.client).output_stalled, 0);
+	cr_assert_lt(arq_quic_expiry(e->lab.client), e->lab.now + LAB_MILLISECOND);
+	e->lab.client_io.slot_limit = 64;
+	expect_echo(e, 64 << 10);
+	echo_destroy(e);
+}
+
+/* Credit is only given by consuming: a receiver that does not read stops the sender. */
+Test(quic_endpoint, unread_data_stops_the_sender)
+{
+	struct echo *e = echo_new();
+	uint64_t memory;
+
+	e->transport.max_data = 64 << 10;
+	e->transport.max_stream_data_bidi_remote = 32 << 10;
+	echo_create(e);
+	e->server.hold = true;
+	shake_hands(e);
+	send_bytes(e, 1 << 20);
+	lab_run(&e->lab, 5 * LAB_SECOND, never, NULL);
+	cr_assert_eq(e->server.received, 32 << 10);
+	cr_assert_eq(e->client.out_sent, 32 << 10);
+	memory = lab_counters(e->lab.server).memory;
+	cr_assert_lt(memory, 256 << 10, "%ju bytes held", (uintmax_t)memory);
+	e->server.hold = false;
+	arq_quic_stream_consume(e->server.connection, e->server.stream, e->server.received);
+	expect_echo(e, 1 << 20);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, discovers_the_path_mtu)
+{
+	struct echo *e = echo_new();
+	uint64_t longest = 0;
+
+	echo_create(e);
+	shake_hands(e);
+	send_bytes(e, 1 << 20);
+	expect_echo(e, 1 << 20);
+	for (size_t i = 0; i < 8; i++)
+		if (e->lab.server_io.last_lengths[i] > longest)
+			longest = e->lab.server_io.last_lengths[i];
+	cr_assert_gt(longest, 1400);
+	cr_assert_leq(longest, ARQ_IO_PAYLOAD_MAX);
+	echo_destroy(e);
+}
+
+static void mark_ce(struct lab_io *io, struct lab_datagram *datagram)
+{
+	size_t *marked = io->tap_user;
+
+	*marked += datagram->ecn == NGTCP2_ECN_ECT_0;
+}
+
+Test(quic_endpoint, marks_packets_for_ecn)
+{
+	struct echo *e = echo_new();
+	size_t marked = 0;
+
+	echo_create(e);
+	e->lab.client_io.tap = mark_ce;
+	e->lab.client_io.tap_user = &marked;
+	shake_hands(e);
+	send_bytes(e, 64 << 10);
+	expect_echo(e, 64 << 10);
+	cr_assert_gt(marked, 10);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, calls_the_application_timer)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	shake_hands(e);
+	arq_quic_connection_set_timer(e->client.connection, e->lab.now + 50 * LAB_MILLISECOND);
+	lab_run(&e->lab, 40 * LAB_MILLISECOND, never, NULL);
+	cr_assert_eq(e->client.timer_calls, 0);
+	lab_run(&e->lab, 40 * LAB_MILLISECOND, never, NULL);
+	cr_assert_eq(e->client.timer_calls, 1);
+	echo_destroy(e);
+}
+
+/* --- Retry, versions, resets ------------------------------------------------------------------ */
+
+Test(quic_endpoint, retry_always)
+{
+	struct echo *e = echo_new();
+
+	e->options.retry = ARQ_QUIC_RETRY_ALWAYS;
+	echo_create(e);
+	shake_hands(e);
+	send_bytes(e, 10000);
+	expect_echo(e, 10000);
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 1);
+	cr_assert_eq(lab_counters(e->lab.server).retry_accepted, 1);
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 1);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, retry_above_the_threshold)
+{
+	struct echo *e = echo_new();
+
+	e->options.retry_threshold = 0;
+	echo_create(e);
+	shake_hands(e);
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 1);
+	echo_destroy(e);
+}
+
+static void spoil_token(struct lab_io *io, struct lab_datagram *datagram)
+{
+	ngtcp2_pkt_hd header;
+	(void)io;
+
+	if (ngtcp2_pkt_decode_hd_long(&header, datagram->data, datagram->length) > 0 &&
+	    header.type == NGTCP2_PKT_INITIAL && header.tokenlen)
+		datagram->data[header.token - datagram->data + (long)header.tokenlen - 1] ^= 1;
+}
+
+/* A token that says it is from a Retry and is not: INVALID_TOKEN, no connection. */
+Test(quic_endpoint, refuses_a_forged_token)
+{
+	struct echo *e = echo_new();
+
+	e->options.retry = ARQ_QUIC_RETRY_ALWAYS;
+	echo_create(e);
+	e->lab.client_io.tap = spoil_token;
+	echo_connect(e);
+	lab_run(&e->lab, 30 * LAB_SECOND, client_closed, e);
+	cr_assert(e->client.closed);
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 0);
+	cr_assert(!e->server.ready);
+	echo_destroy(e);
+}
+
+static size_t version_packet(uint8_t *packet, size_t length)
+{
+	memset(packet, 0, length);
+	packet[0] = 0xc0;
+	packet[1] = 0x1a; /* version 0x1a2a3a4a: reserved, spoken by nobody */
+	packet[2] = 0x2a;
+	packet[3] = 0x3a;
+	packet[4] = 0x4a;
+	packet[5] = 8;
+	memset(packet + 6, 'd', 8);
+	packet[14] = 8;
+	memset(packet + 15, 's', 8);
+	return length;
+}
+
+Test(quic_endpoint, negotiates_versions)
+{
+	struct echo *e = echo_new();
+	uint8_t packet[1200];
+
+	echo_create(e);
+	lab_inject(&e->lab.server_io, packet, version_packet(packet, 1199));
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).version_negotiation_sent, 0);
+	cr_assert_eq(lab_counters(e->lab.server).dropped_version_size, 1);
+	lab_inject(&e->lab.server_io, packet, version_packet(packet, 1200));
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).version_negotiation_sent, 1);
+	cr_assert_leq(e->lab.server_io.last_lengths[1], 1200);
+	echo_destroy(e);
+}
+
+static void truncate_initial(struct lab_io *io, struct lab_datagram *datagram)
+{
+	(void)io;
+	datagram->length = 1199;
+}
+
+Test(quic_endpoint, drops_small_initials)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	e->lab.client_io.tap = truncate_initial;
+	echo_connect(e);
+	lab_run(&e->lab, LAB_SECOND, never, NULL);
+	cr_assert_gt(lab_counters(e->lab.server).dropped_initial_size, 0);
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 0);
+	cr_assert_eq(e->lab.server_io.sent, 0);
+	echo_destroy(e);
+}
+
+/* The server forgot everything but its secret: the client learns it at once. */
+Test(quic_endpoint, stateless_reset_ends_a_lost_connection)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	shake_hands(e);
+	lab_run(&e->lab, LAB_SECOND, never, NULL);
+	lab_restart_server(&e->lab, &e->options);
+	send_bytes(e, 10000);
+	cr_assert(lab_run(&e->lab, 5 * LAB_SECOND, client_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_STATELESS_RESET);
+	cr_assert_geq(lab_counters(e->lab.server).stateless_reset_sent, 1);
+	cr_assert_eq(lab_counters(e->lab.client).closed_reset, 1);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, stateless_resets_are_shorter_and_limited)
+{
+	struct echo *e = echo_new();
+	uint8_t packet[64] = {0x40, ARQ_QUIC_CID_LENGTH - 1};
+
+	e->options.stateless_resets = 3;
+	echo_create(e);
+	lab_inject(&e->lab.server_io, packet, 21); /* nothing shorter would do */
+	lab_step(&e->lab);
+	cr_assert_eq(e->lab.server_io.sent, 0);
+	for (size_t i = 0; i < 10; i++)
+		lab_inject(&e->lab.server_io, packet, 30);
+	lab_step(&e->lab);
+	cr_assert_eq(e->lab.server_io.sent, 3);
+	cr_assert_lt(e->lab.server_io.last_lengths[1], 30);
+	echo_destroy(e);
+}
+
+/* --- ends ------------------------------------------------------------------------------------- */
+
+Test(quic_endpoint, closes_with_the_applications_code)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	shake_hands(e);
+	arq_quic_connection_close(e->client.connection, true, 0x123, "enough");
+	cr_assert(arq_quic_connection_is_closing(e->client.connection));
+	cr_assert(lab_run(&e->lab, LAB_SECOND, both_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_LOCAL_APPLICATION);
+	cr_assert_eq(e->server.close.kind, ARQ_QUIC_CLOSE_PEER_APPLICATION);
+	cr_assert_eq(e->server.close.code, 0x123);
+	cr_assert_str_eq(e->server.reason, "enough");
+	cr_assert_eq(lab_counters(e->lab.client).closing, 1);
+	lab_run(&e->lab, 5 * LAB_SECOND, never, NULL);
+	cr_assert_eq(lab_counters(e->lab.client).closing, 0);
+	cr_assert_eq(lab_counters(e->lab.server).closing, 0);
+	cr_assert_eq(arq_quic_connections(e->lab.server), 0);
+	cr_assert_eq(lab_counters(e->lab.server).memory, 0);
+	cr_assert_eq(lab_counters(e->lab.client).memory, 0);
+	echo_destroy(e);
+}
+
+struct recording {
+	uint8_t data[ARQ_IO_PAYLOAD_MAX];
+	size_t length;
+};
+
+static void record(struct lab_io *io, struct lab_datagram *datagram)
+{
+	struct recording *recording = io->tap_user;
+
+	recording->length = datagram->length;
+	memcpy(recording->data, datagram->data, datagram->length);
+}
+
+/* Packets that come after the close: answers to the 1st, 2nd, 4th, 8th. */
+Test(quic_endpoint, closing_state_answers_ever_more_rarely)
+{
+	struct echo *e = echo_new();
+	struct recording packet = {0};
+	uint64_t before;
+
+	echo_create(e);
+	shake_hands(e);
+	e->lab.client_io.tap = record;
+	e->lab.client_io.tap_user = &packet;
+	send_bytes(e, 100);
+	expect_echo(e, 100);
+	e->lab.client_io.cut = true;
+	e->lab.server_io.cut = true;
+	arq_quic_connection_close(e->server.connection, true, 7, NULL);
+	lab_step(&e->lab);
+	before = e->lab.server_io.sent;
+	cr_assert_eq(lab_counters(e->lab.server).closing, 1);
+	for (size_t i = 0; i < 10; i++)
+		lab_inject(&e->lab.server_io, packet.data, packet.length);
+	arq_quic_run(e->lab.server, e->lab.now);
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).close_repeated, 4);
+	cr_assert_eq(e->lab.server_io.sent, before + 4);
+	cr_assert_eq(lab_counters(e->lab.server).dropped_closing, 6);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, idle_connections_go_silently)
+{
+	struct echo *e = echo_new();
+	uint64_t sent;
+
+	e->transport.idle_timeout = 5 * LAB_SECOND;
+	echo_create(e);
+	shake_hands(e);
+	lab_run(&e->lab, 2 * LAB_SECOND, never, NULL);
+	sent = e->lab.server_io.sent + e->lab.client_io.sent;
+	cr_assert(lab_run(&e->lab, 30 * LAB_SECOND, both_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_IDLE);
+	cr_assert_eq(e->server.close.kind, ARQ_QUIC_CLOSE_IDLE);
+	cr_assert_eq(e->lab.server_io.sent + e->lab.client_io.sent, sent);
+	cr_assert_eq(lab_counters(e->lab.server).closed_idle, 1);
+	cr_assert_eq(lab_counters(e->lab.server).closing, 0);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, keep_alive_keeps_it)
+{
+	struct echo *e = echo_new();
+
+	e->transport.idle_timeout = 5 * LAB_SECOND;
+	e->transport.keep_alive = 2 * LAB_SECOND;
+	echo_create(e);
+	shake_hands(e);
+	cr_assert(!lab_run(&e->lab, 30 * LAB_SECOND, client_closed, e));
+	cr_assert(!e->server.closed);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, handshake_times_out)
+{
+	struct echo *e = echo_new();
+
+	e->transport.handshake_timeout = 3 * LAB_SECOND;
+	echo_create(e);
+	e->lab.client_io.cut = true;
+	echo_connect(e);
+	cr_assert(lab_run(&e->lab, 60 * LAB_SECOND, client_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT);
+	cr_assert_eq(lab_counters(e->lab.client).handshakes_failed_timeout, 1);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, io_gone_ends_its_connections)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	shake_hands(e);
+	arq_quic_io_gone(e->lab.client, &e->lab.client_io.io);
+	arq_quic_run(e->lab.client, e->lab.now);
+	cr_assert(e->client.closed);
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_SHUTDOWN);
+	echo_destroy(e);
+}
+
+/* --- limits and refusals ---------------------------------------------------------------------- */
+
+Test(quic_endpoint, half_open_limit)
+{
+	struct echo *e = echo_new();
+
+	e->options.max_half_open = 0;
+	e->options.retry = ARQ_QUIC_RETRY_NEVER;
+	echo_create(e);
+	echo_connect(e);
+	lab_run(&e->lab, LAB_SECOND, never, NULL);
+	cr_assert_gt(lab_counters(e->lab.server).dropped_limit, 0);
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 0);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, connection_limit_of_a_client)
+{
+	struct echo *e = echo_new();
+	struct arq_quic_connect_options options = {
+		.server_name = "localhost", .alpn = "echo", .ops = &echo_ops, .user = &e->client};
+	struct arq_quic_connection *connection;
+	struct arq_quic_endpoint_options none = e->options;
+	struct arq_quic_endpoint *endpoint;
+	struct arq_error error = {0};
+
+	echo_create(e);
+	none.max_connections = 0;
+	cr_assert_eq(arq_quic_endpoint_create(&none, &endpoint, &error), 0);
+	options.io = &e->lab.client_io.io;
+	options.tls = e->lab.client_tls;
+	options.transport = e->transport;
+	lab_path(false, &options.path);
+	cr_assert_eq(arq_quic_connect(endpoint, &options, e->lab.now, &connection, &error),
+		     -ENOBUFS);
+	cr_assert_neq(error.text[0], '\0');
+	arq_quic_endpoint_destroy(endpoint);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, stopped_listener_refuses)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	arq_quic_listener_stop(e->lab.listener);
+	echo_connect(e);
+	cr_assert(lab_run(&e->lab, 20 * LAB_SECOND, client_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_PEER_TRANSPORT);
+	cr_assert_eq(e->client.close.code, NGTCP2_CONNECTION_REFUSED);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, alpn_mismatch_is_refused)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	echo_connect_as(e, "localhost", "other");
+	cr_assert(lab_run(&e->lab, 20 * LAB_SECOND, client_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_PEER_TRANSPORT);
+	cr_assert_eq(e->client.close.code, NGTCP2_CRYPTO_ERROR | GNUTLS_A_NO_APPLICATION_PROTOCOL);
+	cr_assert(!e->server.ready && !e->server.closed, "the application never knew it");
+	cr_assert_eq(lab_counters(e->lab.server).handshakes_failed_tls, 1);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, wrong_name_is_refused_by_the_client)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	echo_connect_as(e, "example.org", "echo");
+	cr_assert(lab_run(&e->lab, 20 * LAB_SECOND, client_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_LOCAL_TRANSPORT);
+	cr_assert_eq(e->client.close.code & ~0xffULL, NGTCP2_CRYPTO_ERROR);
+	cr_assert(!e->client.ready);
+	echo_destroy(e);
+}
+
+/* --- other workers ---------------------------------------------------------------------------- */
+
+struct foreign {
+	size_t count;
+	uint16_t worker;
+	size_t length;
+};
+
+static void foreign_packet(void *user, uint16_t worker, struct arq_io *io,
+			   const struct arq_rx_packet *packet)
+{
+	struct foreign *foreign = user;
+
+	(void)io;
+	foreign->count++;
+	foreign->worker = worker;
+	foreign->length = packet->length;
+}
+
+Test(quic_endpoint, hands_over_packets_of_other_workers)
+{
+	struct echo *e = echo_new();
+	struct foreign foreign = {0};
+	uint8_t packet[100] = {0x40, ARQ_QUIC_CID_LENGTH - 1, 0, 2};
+
+	e->options.workers = 4;
+	e->options.worker = 1;
+	e->options.foreign_packet = foreign_packet;
+	e->options.user = &foreign;
+	echo_create(e);
+	lab_inject(&e->lab.server_io, packet, sizeof(packet));
+	packet[3] = 4; /* there is no worker 4: nobody's, so a stateless reset */
+	lab_inject(&e->lab.server_io, packet, sizeof(packet));
+	lab_step(&e->lab);
+	cr_assert_eq(foreign.count, 1);
+	cr_assert_eq(foreign.worker, 2);
+	cr_assert_eq(foreign.length, sizeof(packet));
+	cr_assert_eq(lab_counters(e->lab.server).foreign, 1);
+	cr_assert_eq(lab_counters(e->lab.server).stateless_reset_sent, 1);
+	shake_hands(e);
+	echo_destroy(e);
+}
+
+/* --- migration -------------------------------------------------------------------------------- */
+
+static void rebind(struct lab_io *io, struct lab_datagram *datagram)
+{
+	(void)io;
+	datagram->path.remote.in.sin_port = htons(40001); /* a NAT forgot and chose anew */
+}
+
+Test(quic_endpoint, follows_a_nat_rebinding)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	shake_hands(e);
+	lab_run(&e->lab, LAB_SECOND, never, NULL);
+	e->lab.client_io.tap = rebind;
+	send_bytes(e, 100000);
+	expect_echo(e, 100000);
+	lab_run(&e->lab, LAB_SECOND, never, NULL);
+	cr_assert_eq(arq_address_port(&arq_quic_connection_path(e->server.connection)->remote),
+		     40001);
+	cr_assert_geq(lab_counters(e->lab.server).paths_migrated, 1);
+	echo_destroy(e);
+}
+
+/* --- noise ------------------------------------------------------------------------------------ */
+
+#define KEPT 64
+
+struct corpus {
+	struct recording packets[KEPT];
+	size_t count;
+};
+
+static void collect(struct lab_io *io, struct lab_datagram *datagram)
+{
+	struct corpus *corpus = io->tap_user;
+	struct recording *one = &corpus->packets[corpus->count++ % KEPT];
+
+	one->length = datagram->length;
+	memcpy(one->data, datagram->data, datagram->length);
+}
+
+static void mutate(struct recording *packet)
+{
+	for (long n = random() % 8; n >= 0; n--)
+		packet->data[(size_t)random() % (random() % 2 ? 40 : packet->length)] ^=
+			(uint8_t)random();
+	if (random() % 4 == 0)
+		packet->length = 1 + (size_t)random() % packet->length;
+}
+
+/* Real packets, bent: whatever they do, nothing breaks, and the connection goes on. */
+Test(quic_endpoint, mutated_packets_do_no_harm)
+{
+	struct echo *e = echo_new();
+	struct corpus *corpus = calloc(1, sizeof(*corpus));
+
+	srandom(3);
+	e->options.retry = ARQ_QUIC_RETRY_NEVER;
+	e->options.max_half_open = 500;
+	e->transport.handshake_timeout = LAB_SECOND;
+	echo_create(e);
+	e->lab.client_io.tap = collect;
+	e->lab.client_io.tap_user = corpus;
+	shake_hands(e);
+	send_bytes(e, 20000);
+	expect_echo(e, 20000);
+	e->lab.client_io.tap = NULL;
+	for (size_t i = 0; i < 20000; i++) {
+		struct recording packet =
+			corpus->packets[(size_t)random() %
+					(corpus->count < KEPT ? corpus->count : KEPT)];
+
+		mutate(&packet);
+		lab_inject(random() % 8 ? &e->lab.server_io : &e->lab.client_io, packet.data,
+			   packet.length);
+		if (i % 16 == 0)
+			lab_step(&e->lab);
+	}
+	lab_run(&e->lab, 10 * LAB_SECOND, never, NULL);
+	cr_assert(!e->client.closed && !e->server.closed);
+	cr_assert_eq(lab_counters(e->lab.server).half_open, 0);
+	cr_assert_eq(arq_quic_connections(e->lab.server), 1);
+	free(corpus);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, random_datagrams_do_no_harm)
+{
+	struct echo *e = echo_new();
+	uint8_t packet[ARQ_IO_PAYLOAD_MAX];
+
+	srandom(4);
+	echo_create(e);
+	shake_hands(e);
+	lab_inject(&e->lab.server_io, packet, 0);
+	for (size_t i = 0; i < 20000; i++) {
+		size_t length = 1 + (size_t)random() % (i % 2 ? 64 : sizeof(packet));
+
+		gnutls_rnd(GNUTLS_RND_NONCE, packet, length);
+		if (i % 3 == 0)
+			memcpy(packet + 1, "\0\0\0\1", length > 4 ? 4 : length - 1);
+		lab_inject(&e->lab.server_io, packet, length);
+		if (i % 32 == 0)
+			lab_step(&e->lab);
+	}
+	send_bytes(e, 1000);
+	expect_echo(e, 1000);
+	echo_destroy(e);
+}

@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+#include "userspace/quic/cid.h"
+#include "userspace/quic/quic.h"
+#include "userspace/quic/timer.h"
+#include "userspace/quic/token.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* --- connection ids --------------------------------------------------------------------------- */
+
+Test(quic_cid, names_its_worker)
+{
+	ngtcp2_cid cid;
+
+	cid_generate(&cid, 0x1234);
+	cr_assert_eq(cid.datalen, ARQ_QUIC_CID_LENGTH);
+	cr_assert_eq(cid_worker(cid.data, cid.datalen), 0x1234);
+	cr_assert_eq(cid_worker(cid.data, cid.datalen - 1), -1);
+	cid.data[0] ^= 0x20; /* another configuration */
+	cr_assert_eq(cid_worker(cid.data, cid.datalen), -1);
+}
+
+#define MANY 20000
+
+Test(quic_cid, table_against_a_plain_list)
+{
+	struct cid_table *table = cid_table_create();
+	struct cid_owner *owners = calloc(MANY, sizeof(*owners));
+	ngtcp2_cid *cids = calloc(MANY, sizeof(*cids));
+	bool *present = calloc(MANY, sizeof(*present));
+
+	srandom(1);
+	for (size_t i = 0; i < MANY; i++) {
+		cids[i].datalen = 1 + (size_t)random() % NGTCP2_MAX_CIDLEN;
+		/* Number in the first octets makes each key one of its own. */
+		if (cids[i].datalen < 4)
+			cids[i].datalen = 4;
+		memcpy(cids[i].data, &(uint32_t){(uint32_t)i}, 4);
+	}
+	for (size_t round = 0; round < 5 * MANY; round++) {
+		size_t i = (size_t)random() % MANY;
+
+		if (present[i])
+			cid_table_remove(table, cids[i].data, cids[i].datalen, &owners[i]);
+		else
+			cr_assert_eq(cid_table_insert(table, cids[i].data, cids[i].datalen,
+						      &owners[i], false),
+				     0);
+		present[i] = !present[i];
+	}
+	for (size_t i = 0; i < MANY; i++)
+		cr_assert_eq(cid_table_find(table, cids[i].data, cids[i].datalen),
+			     present[i] ? &owners[i] : NULL);
+	cid_table_destroy(table);
+	free(owners);
+	free(cids);
+	free(present);
+}
+
+Test(quic_cid, an_owner_is_only_replaced_on_purpose)
+{
+	struct cid_table *table = cid_table_create();
+	struct cid_owner a = {0}, b = {0};
+	const uint8_t key[] = "key";
+
+	cr_assert_eq(cid_table_insert(table, key, 3, &a, false), 0);
+	cr_assert_eq(cid_table_insert(table, key, 3, &b, false), -EEXIST);
+	cr_assert_eq(cid_table_find(table, key, 3), &a);
+	cid_table_remove(table, key, 3, &b);
+	cr_assert_eq(cid_table_find(table, key, 3), &a);
+	cr_assert_eq(cid_table_insert(table, key, 3, &b, true), 0);
+	cr_assert_eq(cid_table_find(table, key, 3), &b);
+	cr_assert_null(cid_table_find(table, key, 0));
+	cr_assert_null(cid_table_find(table, (const uint8_t[255]){0}, 255));
+	cid_table_destroy(table);
+}
+
+Test(quic_cid, purge_takes_all_of_one_owner)
+{
+	struct cid_table *table = cid_table_create();
+	struct cid_owner a = {0}, b = {0};
+
+	for (uint32_t i = 0; i < 5000; i++)
+		cid_table_insert(table, (const uint8_t *)&i, sizeof(i), i % 3 ? &a : &b, false);
+	cid_table_purge(table, &a);
+	for (uint32_t i = 0; i < 5000; i++)
+		cr_assert_eq(cid_table_find(table, (const uint8_t *)&i, sizeof(i)),
+			     i % 3 ? NULL : &b);
+	cid_table_destroy(table);
+}
+
+/* --- timers ----------------------------------------------------------------------------------- */
+
+#define TIMERS 1000
+
+Test(quic_timer, come_in_order)
+{
+	struct timer_heap heap = {0};
+	struct timer *timers = calloc(TIMERS, sizeof(*timers));
+	struct timer *first;
+	uint64_t last = 0;
+	size_t armed = 0, seen = 0;
+
+	srandom(2);
+	for (size_t i = 0; i < TIMERS; i++) {
+		timers[i].at = TIMER_NEVER;
+		cr_assert_eq(timer_reserve(&heap), 0);
+	}
+	for (size_t round = 0; round < 20 * TIMERS; round++) {
+		struct timer *timer = &timers[(size_t)random() % TIMERS];
+
+		timer_set(&heap, timer, random() % 4 ? (uint64_t)random() % 100000 : TIMER_NEVER);
+	}
+	for (size_t i = 0; i < TIMERS; i++)
+		armed += timers[i].at != TIMER_NEVER;
+	while ((first = timer_first(&heap))) {
+		cr_assert_geq(first->at, last);
+		last = first->at;
+		timer_set(&heap, first, TIMER_NEVER);
+		seen++;
+	}
+	cr_assert_eq(seen, armed);
+	timer_heap_free(&heap);
+	free(timers);
+}
+
+/* --- tokens ----------------------------------------------------------------------------------- */
+
+struct token_fixture {
+	struct token_keys keys;
+	union arq_address remote, other;
+	ngtcp2_pkt_hd header;
+	ngtcp2_cid original, found;
+	uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
+};
+
+static void token_fixture_init(struct token_fixture *f)
+{
+	const uint8_t secret[ARQ_QUIC_SECRET_LENGTH] = "a secret for the test";
+	ngtcp2_ssize length;
+
+	*f = (struct token_fixture){0};
+	cr_assert_eq(token_keys_derive(&f->keys, secret), 0);
+	arq_address_parse(&f->remote, "192.0.2.7:5000");
+	arq_address_parse(&f->other, "192.0.2.8:5000");
+	cid_generate(&f->header.dcid, 0);
+	cid_generate(&f->original, 0);
+	f->header.version = NGTCP2_PROTO_VER_V1;
+	length = token_retry_write(&f->keys, f->token, f->header.version, &f->remote,
+				   &f->header.dcid, &f->original, NGTCP2_SECONDS);
+	cr_assert_gt(length, 0);
+	f->header.token = f->token;
+	f->header.tokenlen = (size_t)length;
+}
+
+Test(quic_token, retry_is_bound_to_address_time_and_id)
+{
+	struct token_fixture f;
+	uint64_t soon = 2 * NGTCP2_SECONDS;
+
+	token_fixture_init(&f);
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, soon, &f.found), TOKEN_RETRY);
+	cr_assert(ngtcp2_cid_eq(&f.found, &f.original));
+	cr_assert_neq(token_verify(&f.keys, &f.header, &f.other, soon, &f.found), TOKEN_RETRY);
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, 60 * NGTCP2_SECONDS, &f.found),
+		     TOKEN_INVALID);
+	f.header.dcid.data[5] ^= 1;
+	cr_assert_neq(token_verify(&f.keys, &f.header, &f.remote, soon, &f.found), TOKEN_RETRY);
+}
+
+Test(quic_token, each_kind_is_its_own)
+{
+	struct token_fixture f;
+	ngtcp2_ssize length;
+
+	token_fixture_init(&f);
+	length = token_new_write(&f.keys, f.token, &f.remote, NGTCP2_SECONDS);
+	f.header.tokenlen = (size_t)length;
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, 3600 * NGTCP2_SECONDS, &f.found),
+		     TOKEN_NEW);
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.other, NGTCP2_SECONDS, &f.found),
+		     TOKEN_NONE);
+	/* A NEW_TOKEN token in a Retry token's clothes. */
+	f.token[0] = NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2;
+	cr_assert_neq(token_verify(&f.keys, &f.header, &f.remote, NGTCP2_SECONDS, &f.found),
+		      TOKEN_RETRY);
+	f.token[0] = 0;
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, NGTCP2_SECONDS, &f.found),
+		     TOKEN_NONE);
+	f.header.tokenlen = 0;
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, NGTCP2_SECONDS, &f.found),
+		     TOKEN_NONE);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Credentials: what is wrong with a file is said; SNI chooses the certificate. */
+#include "test_quic_lab.h"
+
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct files {
+	struct lab lab;
+	char a_crt[128], a_key[128], b_crt[128], b_key[128], junk[128];
+};
+
+static void files_create(struct files *f)
+{
+	FILE *file;
+
+	lab_create(&f->lab, NULL);
+	lab_certificate(f->lab.directory, "a.example");
+	lab_certificate(f->lab.directory, "*.b.example");
+	snprintf(f->a_crt, sizeof(f->a_crt), "%s/a.example.crt", f->lab.directory);
+	snprintf(f->a_key, sizeof(f->a_key), "%s/a.example.key", f->lab.directory);
+	snprintf(f->b_crt, sizeof(f->b_crt), "%s/*.b.example.crt", f->lab.directory);
+	snprintf(f->b_key, sizeof(f->b_key), "%s/*.b.example.key", f->lab.directory);
+	snprintf(f->junk, sizeof(f->junk), "%s/junk", f->lab.directory);
+	file = fopen(f->junk, "w");
+	fputs("no certificate at all\n", file);
+	fclose(file);
+}
+
+static void expect_error(int expected, const char *certificate, const char *key, const char *named)
+{
+	struct arq_quic_certificate pair = {certificate, key};
+	struct arq_quic_tls *tls = NULL;
+	struct arq_error error = {0};
+
+	cr_expect_eq(arq_quic_tls_create(&pair, 1, &tls, &error), expected, "%s", error.text);
+	cr_expect_null(tls);
+	cr_expect(strstr(error.text, named), "\"%s\" does not name %s", error.text, named);
+	cr_expect_null(strchr(error.text, '\n'));
+}
+
+Test(quic_tls, errors_name_the_file)
+{
+	struct files f;
+	struct arq_quic_tls *tls;
+	struct arq_error error = {0};
+
+	files_create(&f);
+	expect_error(-ENOENT, "/nonexistent/x.crt", f.a_key, "/nonexistent/x.crt");
+	expect_error(-ENOENT, f.a_crt, "/nonexistent/x.key", "/nonexistent/x.key");
+	expect_error(-EINVAL, f.junk, f.a_key, f.junk);
+	expect_error(-EINVAL, f.a_crt, f.junk, f.junk);
+	expect_error(-EINVAL, f.a_crt, f.b_key, f.b_key);
+	cr_assert_eq(arq_quic_tls_create(NULL, 0, &tls, &error), -EINVAL);
+	lab_destroy(&f.lab);
+}
+
+Test(quic_tls, client_errors_name_the_file)
+{
+	struct files f;
+	struct arq_quic_client_tls_options options = {.ca_file = "/nonexistent/ca.crt"};
+	struct arq_quic_client_tls *tls;
+	struct arq_error error = {0};
+
+	files_create(&f);
+	cr_assert_eq(arq_quic_client_tls_create(&options, &tls, &error), -ENOENT);
+	cr_assert(strstr(error.text, "/nonexistent/ca.crt"));
+	arq_error_clear(&error);
+	options.ca_file = f.junk;
+	cr_assert_eq(arq_quic_client_tls_create(&options, &tls, &error), -EINVAL);
+	cr_assert(strstr(error.text, f.junk));
+	lab_destroy(&f.lab);
+}
+
+/* --- SNI -------------------------------------------------------------------------------------- */
+
+struct outcome {
+	bool ready, closed;
+};
+
+static void sni_ready(struct arq_quic_connection *connection, void *user)
+{
+	(void)connection;
+	((struct outcome *)user)->ready = true;
+}
+
+static void sni_closed(struct arq_quic_connection *connection, void *user,
+		       const struct arq_quic_close *close)
+{
+	(void)connection;
+	(void)close;
+	((struct outcome *)user)->closed = true;
+}
+
+static const struct arq_quic_ops sni_ops = {.ready = sni_ready, .closed = sni_closed};
+
+static bool decided(void *user)
+{
+	struct outcome *outcome = user;
+
+	return outcome->ready || outcome->closed;
+}
+
+/* Connects as `name`, trusting only the certificate in `ca`: so it tells which one was shown. */
+static bool shows(struct lab *lab, const char *name, const char *ca)
+{
+	struct arq_quic_client_tls_options trust = {.ca_file = ca};
+	struct arq_quic_connect_options options = {
+		.io = &lab->client_io.io, .server_name = name, .alpn = "x", .ops = &sni_ops};
+	struct arq_quic_connection *connection;
+	struct arq_quic_client_tls *tls;
+	struct arq_error error = {0};
+	struct outcome outcome = {0};
+
+	cr_assert_eq(arq_quic_client_tls_create(&trust, &tls, &error), 0, "%s", error.text);
+	options.tls = tls;
+	options.user = &outcome;
+	arq_quic_transport_default(&options.transport);
+	lab_path(false, &options.path);
+	cr_assert_eq(arq_quic_connect(lab->client, &options, lab->now, &connection, &error), 0);
+	arq_quic_client_tls_put(tls); /* the connection has its own */
+	lab_run(lab, 20 * LAB_SECOND, decided, &outcome);
+	if (!outcome.closed)
+		arq_quic_connection_close(connection, true, 0, NULL);
+	lab_step(lab);
+	cr_assert(outcome.closed);
+	return outcome.ready;
+}
+
+Test(quic_tls, sni_chooses_the_certificate)
+{
+	struct files f;
+	struct outcome server = {0};
+	const struct arq_quic_application application = {"x", &sni_ops, &server};
+	struct arq_quic_certificate pairs[2];
+	struct arq_error error = {0};
+	struct arq_quic_tls *tls;
+
+	files_create(&f);
+	pairs[0] = (struct arq_quic_certificate){f.a_crt, f.a_key};
+	pairs[1] = (struct arq_quic_certificate){f.b_crt, f.b_key};
+	cr_assert_eq(arq_quic_tls_create(pairs, 2, &tls, &error), 0, "%s", error.text);
+	lab_listen(&f.lab, &application, 1, NULL);
+	arq_quic_listener_set_tls(f.lab.listener, tls);
+	arq_quic_tls_put(tls); /* the listener has its own */
+	cr_expect(shows(&f.lab, "a.example", f.a_crt));
+	cr_expect(shows(&f.lab, "www.b.example", f.b_crt));
+	cr_expect(!shows(&f.lab, "www.b.example", f.a_crt));
+	cr_expect(!shows(&f.lab, "c.example", f.b_crt), "others get the first");
+	lab_destroy(&f.lab);
+}
