@@ -25,6 +25,7 @@ cleanup() {
 	local pid
 	for pid in "${pids[@]}"; do
 		kill -KILL "$pid" 2>/dev/null || true
+		wait "$pid" 2>/dev/null || true
 	done
 	rm -rf "$work"
 }

@@ -82,6 +82,8 @@ struct arq_message_section *arq_message_section_copy(const struct arq_h3_field *
 int arq_message_body_append(struct arq_message_body *body, const uint8_t *data, size_t length)
 {
 	size_t needed = body->length + length;
+	if (length == 0)
+		return 0;
 	if (needed > body->capacity) {
 		size_t capacity = body->capacity ? body->capacity : BODY_CAPACITY_MIN;
 		while (capacity < needed)

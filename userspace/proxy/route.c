@@ -77,7 +77,9 @@ void arq_route_table_destroy(struct arq_route_table *table)
 /* Cuts the port and one final dot; the brackets of an IPv6 address stay, as in the rule. */
 static size_t host_length(const char *authority, size_t length)
 {
-	if (length && authority[0] == '[') {
+	if (length == 0)
+		return 0;
+	if (authority[0] == '[') {
 		const char *bracket = memchr(authority, ']', length);
 		return bracket ? (size_t)(bracket - authority) + 1 : length;
 	}
