@@ -56,15 +56,15 @@ static uint32_t slow_sum(uint32_t sum, const uint8_t *data, size_t length)
 }
 
 struct recipe {
-	int tags;
-	bool v6;
-	int option_words; /* IPv4 */
-	uint8_t extensions[8]; /* IPv6, protocol numbers in order, 0xff ends; 0 is hop-by-hop */
-	int extension_count;
-	uint8_t ecn;
-	bool plain; /* as we send: no identification, DF, TTL 64, no traffic class but ECN */
 	uint32_t payload; /* bytes */
 	uint32_t padding; /* after the IP packet */
+	int tags;
+	int option_words; /* IPv4 */
+	int extension_count;
+	uint8_t extensions[8]; /* IPv6, protocol numbers in order; 0 is hop-by-hop */
+	uint8_t ecn;
+	bool v6;
+	bool plain; /* as we send: no identification, DF, TTL 64, no traffic class but ECN */
 	bool no_checksum;
 };
 
@@ -388,7 +388,7 @@ Test(frame, refuses_what_it_must)
 		memcpy(ip + spoil->offset, spoil->value, (size_t)spoil->length);
 		if (!good[spoil->recipe].v6) {
 			set16(ip + 10, 0);
-			set16(ip + 10, 0xffff & ~slow_sum(0, ip, (ip[0] & 15u) * 4));
+			set16(ip + 10, 0xffff & ~slow_sum(0, ip, (size_t)(ip[0] & 15u) * 4));
 		}
 		cr_assert_eq(parse_copy(frame.data, frame.length), ARQ_FRAME_MALFORMED, "%s",
 			     spoil->what);

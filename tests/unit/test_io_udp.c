@@ -97,7 +97,7 @@ static void send_and_receive(const char *host, bool offload)
 	uint32_t lengths[150], number = 0;
 
 	cr_assert_str_eq(arq_io_kind(server), "udp");
-	for (int round = 0; round < 8; round++) {
+	for (uint32_t round = 0; round < 8; round++) {
 		for (uint32_t i = 0; i < 150; i++) {
 			lengths[i] = i < 100 ? 1200 : 20 + (i * 131) % 1400;
 			if (i % 33 == 32)
@@ -116,10 +116,10 @@ static void send_and_receive(const char *host, bool offload)
 
 	struct arq_io_counters counters;
 	arq_io_counters_read(client, &counters);
-	cr_assert_eq(counters.tx_packets, 8 * 150);
+	cr_assert_eq(counters.tx_packets, 8ul * 150);
 	cr_assert_eq(counters.tx_failed, 0);
 	arq_io_counters_read(server, &counters);
-	cr_assert_eq(counters.rx_packets, 8 * 150);
+	cr_assert_eq(counters.rx_packets, 8ul * 150);
 	cr_assert_eq(counters.rx_malformed, 0);
 	assert_all_free(client);
 	assert_all_free(server);

@@ -216,7 +216,7 @@ static void mac_of(const char *interface, uint8_t mac[6])
 {
 	struct ifreq request = {0};
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	strcpy(request.ifr_name, interface);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
 	cr_assert_eq(ioctl(fd, SIOCGIFHWADDR, &request), 0, "%s", interface);
 	memcpy(mac, request.ifr_hwaddr.sa_data, 6);
 	close(fd);

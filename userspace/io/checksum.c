@@ -36,7 +36,7 @@ static __attribute__((target("avx2"))) uint64_t add_blocks_avx2(const uint8_t *d
 	__m256i sums[4] = {_mm256_setzero_si256(), _mm256_setzero_si256(), _mm256_setzero_si256(),
 			   _mm256_setzero_si256()};
 	for (; blocks > 0; blocks--, data += 128) {
-		for (int i = 0; i < 4; i++)
+		for (size_t i = 0; i < 4; i++)
 			sums[i] = add_halves(sums[i],
 					     _mm256_loadu_si256((const __m256i *)(data + 32 * i)));
 	}

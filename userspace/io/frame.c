@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define ETHERNET_HEADER 14
+#define ADDRESSES       12u /* of Ethernet, both */
 #define VLAN_TAG        4
 #define VLAN_TAGS_MAX   2
 #define IPV4_HEADER     20
@@ -65,11 +66,12 @@ static uint32_t parse_link(const uint8_t *frame, uint32_t length, uint16_t *ethe
 	return offset;
 }
 
+/* Ethernet's addresses stand first: destination, source. */
 static void reflect_link(struct arq_path *path, const uint8_t *frame, uint32_t length)
 {
 	memcpy(path->link, frame + ETH_ALEN, ETH_ALEN);
 	memcpy(path->link + ETH_ALEN, frame, ETH_ALEN);
-	memcpy(path->link + 2 * ETH_ALEN, frame + 2 * ETH_ALEN, length - 2 * ETH_ALEN);
+	memcpy(path->link + ADDRESSES, frame + ADDRESSES, length - ADDRESSES);
 	path->link_length = (uint8_t)length;
 }
 
@@ -99,7 +101,10 @@ static enum arq_frame_result parse_ipv4(uint8_t *ip, uint32_t available, struct 
 		return ARQ_FRAME_MALFORMED;
 	if (!ipv4_is_host(ip + 12) || !ipv4_is_host(ip + 16))
 		return ARQ_FRAME_MALFORMED;
-	if (arq_checksum_fold(arq_checksum_add(0, ip, header)) != 0)
+	uint64_t sum = arq_checksum_add_fields(0, ip, IPV4_HEADER);
+	if (header > IPV4_HEADER)
+		sum = arq_checksum_add(sum, ip + IPV4_HEADER, header - IPV4_HEADER);
+	if (arq_checksum_fold(sum) != 0)
 		return ARQ_FRAME_CHECKSUM;
 
 	path->remote.in.sin_family = AF_INET;
@@ -109,7 +114,7 @@ static enum arq_frame_result parse_ipv4(uint8_t *ip, uint32_t available, struct 
 	*ecn = ip[1] & 3;
 	view->udp = ip + header;
 	view->room = total - header;
-	view->pseudo = arq_checksum_add(htons(IPPROTO_UDP), ip + 12, 8);
+	view->pseudo = arq_checksum_add_fields(htons(IPPROTO_UDP), ip + 12, 8);
 	view->checksum_optional = true;
 	return ARQ_FRAME_OK;
 }
@@ -171,7 +176,7 @@ static enum arq_frame_result parse_ipv6(uint8_t *ip, uint32_t available, struct 
 	*ecn = ip[1] >> 4 & 3;
 	view->udp = ip + offset;
 	view->room = end - offset;
-	view->pseudo = arq_checksum_add(htons(IPPROTO_UDP), ip + 8, 32);
+	view->pseudo = arq_checksum_add_fields(htons(IPPROTO_UDP), ip + 8, 32);
 	view->checksum_optional = false;
 	return ARQ_FRAME_OK;
 }
@@ -266,8 +271,8 @@ static uint64_t build_ipv4(uint8_t *ip, uint16_t udp_length, const struct arq_pa
 	ip[9] = IPPROTO_UDP;
 	memcpy(ip + 12, &path->local.in.sin_addr, 4);
 	memcpy(ip + 16, &path->remote.in.sin_addr, 4);
-	store_checksum(ip + 10, arq_checksum_fold(arq_checksum_add(0, ip, IPV4_HEADER)));
-	return arq_checksum_add(0, ip + 12, 8);
+	store_checksum(ip + 10, arq_checksum_fold(arq_checksum_add_fields(0, ip, IPV4_HEADER)));
+	return arq_checksum_add_fields(0, ip + 12, 8);
 }
 
 static uint64_t build_ipv6(uint8_t *ip, uint16_t udp_length, const struct arq_path *path,
@@ -281,7 +286,7 @@ static uint64_t build_ipv6(uint8_t *ip, uint16_t udp_length, const struct arq_pa
 	ip[7] = HOP_LIMIT;
 	memcpy(ip + 8, &path->local.in6.sin6_addr, 16);
 	memcpy(ip + 24, &path->remote.in6.sin6_addr, 16);
-	return arq_checksum_add(0, ip + 8, 32);
+	return arq_checksum_add_fields(0, ip + 8, 32);
 }
 
 static void build_udp(uint8_t *udp, uint16_t length, const struct arq_path *path, uint64_t sum)

@@ -78,9 +78,10 @@ int arq_io_queue_count(const char *interface)
 	struct ethtool_channels channels = {.cmd = ETHTOOL_GCHANNELS};
 	struct ifreq request = {.ifr_data = (char *)&channels};
 
-	if (strlen(interface) >= sizeof(request.ifr_name))
+	size_t length = strlen(interface);
+	if (length >= sizeof(request.ifr_name))
 		return -ENODEV;
-	strcpy(request.ifr_name, interface);
+	memcpy(request.ifr_name, interface, length);
 
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)

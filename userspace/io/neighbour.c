@@ -251,7 +251,7 @@ static bool look_up(struct arq_neighbours *neighbours, const union arq_address *
 	uint16_t ethertype = htons(remote->sa.sa_family == AF_INET ? ETH_P_IP : ETH_P_IPV6);
 	memcpy(link, neighbour.link, ETH_ALEN);
 	memcpy(link + ETH_ALEN, neighbours->own, ETH_ALEN);
-	memcpy(link + 2 * ETH_ALEN, &ethertype, sizeof(ethertype));
+	memcpy(link + ARQ_NEIGHBOUR_LINK - sizeof(ethertype), &ethertype, sizeof(ethertype));
 	return true;
 }
 
