@@ -30,15 +30,19 @@ static bool slot_path(char path[PATH_MAX], const char *dispatcher, unsigned int 
 	return length > 0 && length < PATH_MAX;
 }
 
-/* Unpins our programs from a dispatcher that nothing runs; its directory goes when it is empty. */
-static void release_slots(const char *dispatcher, const struct arq_owner *owner)
+/*
+ * Unpins our programs from a dispatcher that nothing runs; its directory goes when it is empty.
+ * Returns how many there were.
+ */
+static unsigned int release_slots(const char *dispatcher, const struct arq_owner *owner)
 {
 	char path[PATH_MAX];
+	unsigned int released = 0;
 
 	for (unsigned int slot = 0; slot < ARQ_CHAIN_SLOTS; slot++) {
 		int program = -1;
 		if (!slot_path(path, dispatcher, slot, "prog"))
-			return;
+			break;
 		int descriptor = bpf_obj_get(path);
 		if (descriptor < 0)
 			continue;
@@ -46,23 +50,25 @@ static void release_slots(const char *dispatcher, const struct arq_owner *owner)
 		close(descriptor);
 		if (code || program < 0)
 			continue;
-		unlink(path);
+		released += unlink(path) == 0;
 		if (slot_path(path, dispatcher, slot, "link"))
 			unlink(path);
 	}
 	rmdir(dispatcher);
+	return released;
 }
 
 /* Does it for all dispatchers that were made for an interface, except the one that is attached. */
-static void release_dispatchers(unsigned int ifindex, uint32_t attached,
-				const struct arq_owner *owner)
+static unsigned int release_dispatchers(unsigned int ifindex, uint32_t attached,
+					const struct arq_owner *owner)
 {
 	char root[PATH_MAX], path[PATH_MAX];
+	unsigned int released = 0;
 
 	snprintf(root, sizeof(root), "%s/" LIBXDP_DIRECTORY, arq_kernel_bpffs());
 	DIR *stream = opendir(root);
 	if (!stream)
-		return;
+		return 0;
 	if (flock(dirfd(stream), LOCK_EX) == 0) {
 		struct dirent *entry;
 		while ((entry = readdir(stream))) {
@@ -74,10 +80,11 @@ static void release_dispatchers(unsigned int ifindex, uint32_t attached,
 				continue;
 			int length = snprintf(path, sizeof(path), "%s/%s", root, entry->d_name);
 			if (length > 0 && (size_t)length < sizeof(path))
-				release_slots(path, owner);
+				released += release_slots(path, owner);
 		}
 	}
 	closedir(stream); /* releases the lock */
+	return released;
 }
 
 static int visit(const char *directory, unsigned int ifindex, bool here, void *context)
@@ -92,9 +99,11 @@ static int visit(const char *directory, unsigned int ifindex, bool here, void *c
 	bool exists = here && if_indextoname(ifindex, name);
 	if (exists && (arq_chain_read(name, &chain, &error) || arq_chain_count_own(&chain) > 0))
 		return 0;
+	/* What was released just now is still listed by the kernel for a moment. */
+	unsigned int released = 0;
 	if (exists || (here && *gone_too))
-		release_dispatchers(ifindex, chain.id, &owner);
-	if (exists || !arq_owner_in_use(&owner))
+		released = release_dispatchers(ifindex, chain.id, &owner);
+	if (exists || released > 0 || !arq_owner_in_use(&owner))
 		arq_pins_remove(directory);
 	return 0;
 }
