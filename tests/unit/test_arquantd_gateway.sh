@@ -78,12 +78,12 @@ make_files() {
 		--template "$work/template" --outfile "$work/cert.pem" 2>/dev/null
 }
 
-# configure NAME WORKERS IDLE: writes $work/NAME.yaml.
+# configure NAME WORKERS IDLE DRAIN: writes $work/NAME.yaml.
 configure() {
 	cat >"$work/$1.yaml" <<END
 gateway:
   workers: $2
-  limits: { idle_timeout: $3, drain_timeout: 8s }
+  limits: { idle_timeout: $3, drain_timeout: $4 }
   listeners:
     - name: test
       address: "127.0.0.1:$port"
@@ -245,6 +245,17 @@ test_second_signal() {
 	expect "and what was open is broken off visibly" says reader broken
 }
 
+test_drain_deadline() {
+	start_daemon short
+	start_reader 1 500000
+	local began=$SECONDS
+	stop_daemon
+	expect "the drain ends at its deadline, exit status 0" \
+		[ $((SECONDS - began)) -le 2 -a $status = 0 ]
+	await_reader
+	expect "and breaks off what is open" says reader broken
+}
+
 test_killed_backend() {
 	start_daemon short
 	start_reader 1 500000
@@ -322,10 +333,49 @@ test_auto() {
 	stop_daemon
 }
 
+# The privileged start becomes an ordinary user, and what it opened goes on working.
+test_user() {
+	sed 's/  workers: 1/  workers: 1\n  user: nobody/' "$work/one.yaml" >"$work/user.yaml"
+	if [ "$(id -u)" != 0 ]; then
+		refuses "no privilege to change the user" 1 "nobody" -c "$work/user.yaml"
+		return
+	fi
+	start_daemon user
+	expect "it runs as nobody, without capabilities" [ "$(awk '
+		/^Uid:/ { print $2, $3, $4, $5 } /^Groups:/ { print NF }
+		/^Cap(Prm|Eff|Inh|Bnd|Amb):/ { print $2 }' "/proc/${pids[daemon]}/status" |
+		sort -u | xargs)" = "0000000000000000 1 65534 65534 65534 65534" ]
+	expect "and serves" fetches mega
+	stop_daemon
+	expect "exit status 0" [ $status = 0 ]
+	sed 's/user: nobody/user: nosuchuser/' "$work/user.yaml" >"$work/wrong.yaml"
+	refuses "unknown user" 1 "nosuchuser" -c "$work/wrong.yaml"
+}
+
+# What systemd is told, read by a socket of ours.
+test_notification() {
+	python3 - "$work" "$arquantd" <<'END' >"$work/notify.log" 2>&1
+import os, signal, socket, subprocess, sys
+work, arquantd = sys.argv[1:]
+listener = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+listener.bind(work + "/notify")
+listener.settimeout(10)
+daemon = subprocess.Popen([arquantd, "-c", work + "/one.yaml"],
+                          env=dict(os.environ, NOTIFY_SOCKET=work + "/notify"))
+try:
+    assert b"READY=1" in listener.recv(4096)
+    daemon.send_signal(signal.SIGINT)
+    assert b"STOPPING=1" in listener.recv(4096)
+    assert daemon.wait(10) == 0
+finally:
+    daemon.kill()
+END
+}
+
 make_files
-configure one 1 30s
-configure short 1 2s
-configure several 3 30s
+configure one 1 30s 8s
+configure short 1 2s 1s
+configure several 3 30s 8s
 test_refusals
 start_backend
 start_daemon one
@@ -333,9 +383,12 @@ test_bodies
 test_slow_readers
 test_drain
 test_second_signal
+test_drain_deadline
 test_killed_backend
 test_several_workers
 test_auto
+test_user
+expect "systemd is told of readiness and stopping" test_notification
 [ $failures = 0 ] || {
 	echo "$failures failed"
 	tail -n 20 "$work/daemon.log"

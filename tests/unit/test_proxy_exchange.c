@@ -106,10 +106,17 @@ Test(exchange, answers_by_itself_where_no_upstream_is_asked)
 {
 	struct lab *lab = lab_start(1);
 	struct lab_call direct = {0}, none = {0}, upload = {.upload = 100000, .finish = true};
+	struct lab_call nothing = {0}, connect = {0};
 	lab_call(lab, &direct, "GET", "any.example", "/direct", false);
 	lab_call(lab, &none, "GET", "none.example", "/x", false);
 	lab_call(lab, &upload, "POST", "any.example", "/direct", true);
+	lab_call(lab, &nothing, "GET", "any.example", "/nothing", false);
+	lab_call(lab, &connect, "CONNECT", "any.example:443", "", true);
 	LAB_UNTIL(lab, direct.response.closed && none.response.closed && upload.response.complete);
+	LAB_UNTIL(lab, nothing.response.closed && connect.response.complete);
+	expect_complete(&nothing, 204, 0);
+	cr_assert_eq(nothing.response.lines, 0);
+	cr_assert_eq(connect.response.status, 501);
 	cr_assert_eq(direct.response.status, 200);
 	cr_assert_eq(direct.response.length, 5);
 	cr_assert_str_eq(lab_value(&direct.response, "content-type"), "text/plain");

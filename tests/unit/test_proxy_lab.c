@@ -574,11 +574,13 @@ static void start_backend(struct lab *lab, struct lab_backend *backend)
 static void configure(struct lab *lab, size_t targets)
 {
 	static char p[] = "p", direct[] = "/direct", pong[] = "pong\n", plain[] = "text/plain";
+	static char nothing[] = "/nothing", none[] = "";
 	static char text[LAB_BACKENDS][ARQ_ADDRESS_TEXT_MAX], any[] = "*.test";
 	static struct arq_config_response respond = {200, pong, plain};
+	static struct arq_config_response no_content = {204, none, plain};
 	static struct arq_config_target target[LAB_BACKENDS];
 	static struct arq_config_pool pool;
-	static struct arq_config_route routes[2];
+	static struct arq_config_route routes[3];
 
 	for (size_t i = 0; i < targets; i++) {
 		target[i].address = lab->backends[i].address;
@@ -592,13 +594,14 @@ static void configure(struct lab *lab, size_t targets)
 		.policy = ARQ_CONFIG_ROUND_ROBIN,
 	};
 	routes[0] = (struct arq_config_route){.path = direct, .respond = &respond};
-	routes[1] = (struct arq_config_route){.host = any, .pool = &pool};
+	routes[1] = (struct arq_config_route){.path = nothing, .respond = &no_content};
+	routes[2] = (struct arq_config_route){.host = any, .pool = &pool};
 	lab->gateway = (struct arq_config_gateway){
 		.workers = 1,
 		.pools = &pool,
 		.pools_count = 1,
 		.routes = routes,
-		.routes_count = 2,
+		.routes_count = 3,
 		.limits = {.max_connections = 100,
 			   .header_size = 16384,
 			   .idle_timeout_ns = 30 * SECOND,

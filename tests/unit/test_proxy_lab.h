@@ -101,7 +101,7 @@ struct lab {
 
 /*
  * Starts everything and connects the client. `targets` of the pool "p": 1 or LAB_BACKENDS. Routes:
- * /direct is answered by the proxy, host none.test has none, the rest goes to the pool.
+ * /direct and /nothing (204) are answered by the proxy, other hosts below .test go to the pool.
  */
 struct lab *lab_start(size_t targets);
 

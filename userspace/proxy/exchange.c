@@ -55,6 +55,12 @@ static const struct arq_config_response *own_response(unsigned int status)
 	return &responses[2];
 }
 
+/* RFC 9110, sections 15.3.5 and 15.4.5: these never have content, nor a length of it. */
+static bool is_bodyless(unsigned int status)
+{
+	return status == 204 || status == 304;
+}
+
 /* The texts of a response live as long as the configuration, or the program: nothing is copied. */
 static void answer(struct arq_proxy *proxy, struct arq_h3_stream *client, bool is_head,
 		   const struct arq_config_response *response)
@@ -66,7 +72,9 @@ static void answer(struct arq_proxy *proxy, struct arq_h3_stream *client, bool i
 	int code;
 
 	proxy->counters.direct++;
-	if (is_head) {
+	if (is_bodyless(response->status)) {
+		code = arq_h3_stream_respond(client, response->status, NULL, 0, true);
+	} else if (is_head) {
 		snprintf(digits, sizeof(digits), "%zu", length);
 		fields[1] =
 			(struct arq_h3_field){arq_h3_text("content-length"), arq_h3_text(digits)};
