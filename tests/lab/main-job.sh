@@ -124,3 +124,80 @@ job_start_taps() {
 
 # The tap writes behind the packets; the counter is exact at once.
 job_all_redirected() { [ "$(lab_tap_count client-tap)" = "$(job_redirected)" ]; }
+
+# --- for tests ----------------------------------------------------------------------------------
+
+# JOB_BUNDLE=--bundle, or empty for the chain beside xdp-filter; from a test's arguments.
+job_mode() {
+	case $* in
+	'') JOB_BUNDLE='' ;;
+	--bundle) JOB_BUNDLE=--bundle ;;
+	*)
+		echo "usage: $0 [--bundle]" >&2
+		exit 2
+		;;
+	esac
+}
+
+# Namespaces, backend, xdp-filter (which drops UDP to port 9, to show that it works) and our programs.
+job_setup() {
+	lab_topology 2
+	job_prepare
+	job_start_backend
+	if [ -z "$JOB_BUNDLE" ]; then
+		in_ns gateway xdp-filter load client --features udp,ipv4
+		lab_defer 'in_ns gateway xdp-filter unload client >/dev/null 2>&1'
+		in_ns gateway xdp-filter port 9 --mode dst --proto udp
+		JOB_FOREIGN=$(job_foreign)
+		[ -n "$JOB_FOREIGN" ] || lab_fail "xdp-filter is not on the interface"
+	fi
+	job_load $JOB_BUNDLE >/dev/null
+}
+
+# Program ids by owner, own or foreign.
+job_ids() {
+	arquant status client --json |
+		jq -r --arg owner "$1" '.interfaces[0].slots[] | select(.owner == $owner).id'
+}
+job_foreign() { job_ids foreign; }
+
+# All kernel objects of ours on the interface: "prog ID" and "map ID" lines.
+job_objects() {
+	local id
+	for id in $(job_ids own); do
+		echo "prog $id"
+		bpftool --json prog show id "$id" | jq -r '.map_ids[]? | "map \(.)"'
+	done | sort -u
+}
+
+# The kernel frees objects a moment after their last use.
+job_objects_gone() {
+	local kind id
+	while read -r kind id; do
+		! bpftool "$kind" show id "$id" >/dev/null 2>&1 || return 1
+	done <<<"$1"
+}
+
+# After `arquant unload`: nothing of ours, $1 being what job_objects said before; and xdp-filter
+# works as it did.
+job_check_unloaded() {
+	lab_wait_for 10 "our programs and maps are freed" job_objects_gone "$1"
+	[ ! -e /sys/fs/bpf/arquant ] || [ -z "$(find /sys/fs/bpf/arquant -mindepth 1)" ] ||
+		lab_fail "pins are left: $(find /sys/fs/bpf/arquant)"
+	[ -z "$(job_ids own)" ] || lab_fail "a program of ours is left in a slot"
+	if [ -z "$JOB_BUNDLE" ]; then
+		[ "$(job_foreign)" = "$JOB_FOREIGN" ] || lab_fail "the foreign program is gone or another"
+		job_check_foreign
+	elif [ "$(arquant status client --json | jq -r '.interfaces[0].attachment')" != none ]; then
+		lab_fail "something is left on the interface"
+	fi
+}
+
+# xdp-filter still drops what it was told to: a datagram to port 9 does not reach the kernel, one to
+# port 10 does.
+job_check_foreign() {
+	local before=$(lab_snmp gateway Udp NoPorts)
+	in_ns client bash -c "echo x >/dev/udp/$LAB_GATEWAY4/9; echo x >/dev/udp/$LAB_GATEWAY4/10"
+	lab_wait_for 5 "the datagram to port 10 arrives" job_no_ports $((before + 1))
+}
+job_no_ports() { [ "$(lab_snmp gateway Udp NoPorts)" = "$1" ]; }
