@@ -1,16 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "test_quic_lab.h"
 
-#include <arpa/inet.h>
 #include <criterion/criterion.h>
-#include <dirent.h>
-#include <gnutls/crypto.h>
-#include <gnutls/x509.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 /* --- the wire --------------------------------------------------------------------------------- */
 
@@ -159,7 +152,7 @@ void lab_inject(struct lab_io *to, const uint8_t *data, size_t length)
 	to->tail = &datagram->next;
 }
 
-/* --- addresses and certificates --------------------------------------------------------------- */
+/* --- the laboratory --------------------------------------------------------------------------- */
 
 void lab_path(bool server, struct arq_path *path)
 {
@@ -170,87 +163,17 @@ void lab_path(bool server, struct arq_path *path)
 	*path = (struct arq_path){.local = server ? a : b, .remote = server ? b : a};
 }
 
-static void write_pem(const char *directory, const char *name, const char *suffix,
-		      const gnutls_datum_t *pem)
-{
-	char path[512];
-	FILE *file;
-
-	snprintf(path, sizeof(path), "%s/%s.%s", directory, name, suffix);
-	file = fopen(path, "w");
-	cr_assert_not_null(file, "%s", path);
-	fwrite(pem->data, 1, pem->size, file);
-	fclose(file);
-}
-
-void lab_certificate(const char *directory, const char *name)
-{
-	gnutls_x509_privkey_t key;
-	gnutls_x509_crt_t crt;
-	gnutls_datum_t pem;
-	uint8_t serial[8];
-
-	gnutls_x509_privkey_init(&key);
-	gnutls_x509_privkey_generate(key, GNUTLS_PK_ECDSA,
-				     GNUTLS_CURVE_TO_BITS(GNUTLS_ECC_CURVE_SECP256R1), 0);
-	gnutls_x509_crt_init(&crt);
-	gnutls_x509_crt_set_version(crt, 3);
-	gnutls_rnd(GNUTLS_RND_NONCE, serial, sizeof(serial));
-	serial[0] &= 0x7f;
-	gnutls_x509_crt_set_serial(crt, serial, sizeof(serial));
-	gnutls_x509_crt_set_activation_time(crt, time(NULL) - 3600);
-	gnutls_x509_crt_set_expiration_time(crt, time(NULL) + 86400);
-	gnutls_x509_crt_set_dn_by_oid(crt, GNUTLS_OID_X520_COMMON_NAME, 0, name,
-				      (unsigned int)strlen(name));
-	gnutls_x509_crt_set_subject_alt_name(crt, GNUTLS_SAN_DNSNAME, name,
-					     (unsigned int)strlen(name), GNUTLS_FSAN_SET);
-	gnutls_x509_crt_set_basic_constraints(crt, 1, -1);
-	gnutls_x509_crt_set_key(crt, key);
-	cr_assert_eq(gnutls_x509_crt_sign2(crt, crt, key, GNUTLS_DIG_SHA256, 0), 0);
-	gnutls_x509_crt_export2(crt, GNUTLS_X509_FMT_PEM, &pem);
-	write_pem(directory, name, "crt", &pem);
-	gnutls_free(pem.data);
-	gnutls_x509_privkey_export2_pkcs8(key, GNUTLS_X509_FMT_PEM, NULL, GNUTLS_PKCS_PLAIN, &pem);
-	write_pem(directory, name, "key", &pem);
-	gnutls_free(pem.data);
-	gnutls_x509_crt_deinit(crt);
-	gnutls_x509_privkey_deinit(key);
-}
-
-static void remove_directory(const char *directory)
-{
-	DIR *dir = opendir(directory);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir))) {
-		char path[512];
-
-		snprintf(path, sizeof(path), "%s/%s", directory, entry->d_name);
-		unlink(path);
-	}
-	if (dir)
-		closedir(dir);
-	rmdir(directory);
-}
-
-/* --- the laboratory --------------------------------------------------------------------------- */
-
 void lab_create(struct lab *lab, const struct arq_quic_endpoint_options *server_options)
 {
 	struct arq_quic_endpoint_options options;
 	struct arq_quic_client_tls_options trust = {0};
 	struct arq_quic_certificate files;
 	struct arq_error error = {0};
-	char crt[128], key[128];
 
 	*lab = (struct lab){.now = 1000 * LAB_SECOND};
-	strcpy(lab->directory, "/tmp/arq-test-XXXXXX");
-	cr_assert_not_null(mkdtemp(lab->directory));
-	lab_certificate(lab->directory, "localhost");
-	snprintf(crt, sizeof(crt), "%s/localhost.crt", lab->directory);
-	snprintf(key, sizeof(key), "%s/localhost.key", lab->directory);
-	files = (struct arq_quic_certificate){crt, key};
-	trust.ca_file = crt;
+	test_certificate_make(&lab->certificate, "localhost");
+	files = (struct arq_quic_certificate){lab->certificate.certificate, lab->certificate.key};
+	trust.ca_file = lab->certificate.certificate;
 	cr_assert_eq(arq_quic_tls_create(&files, 1, &lab->tls, &error), 0, "%s", error.text);
 	cr_assert_eq(arq_quic_client_tls_create(&trust, &lab->client_tls, &error), 0, "%s",
 		     error.text);
@@ -274,7 +197,7 @@ void lab_destroy(struct lab *lab)
 	wire_flush(&lab->client_io.io);
 	wire_free(&lab->server_io);
 	wire_free(&lab->client_io);
-	remove_directory(lab->directory);
+	test_certificate_remove(&lab->certificate);
 }
 
 void lab_listen(struct lab *lab, const struct arq_quic_application *applications, size_t count,

@@ -6,6 +6,7 @@
 #ifndef ARQUANT_TESTS_UNIT_TEST_QUIC_LAB_H
 #define ARQUANT_TESTS_UNIT_TEST_QUIC_LAB_H
 
+#include "test_certificate.h"
 #include "userspace/io/io_internal.h"
 #include "userspace/quic/quic.h"
 
@@ -51,17 +52,11 @@ struct lab {
 	struct arq_quic_listener *listener;
 	struct arq_quic_tls *tls;
 	struct arq_quic_client_tls *client_tls;
-	char directory[64]; /* of certificates */
+	struct test_certificate certificate; /* for "localhost" */
 };
 
 /* Addresses of the two ends: 192.0.2.1:443 and 198.51.100.2:40000. */
 void lab_path(bool server, struct arq_path *path);
-
-/*
- * Writes NAME.crt and NAME.key below `directory`: a self-signed ECDSA P-256 certificate for the DNS
- * name `name`.
- */
-void lab_certificate(const char *directory, const char *name);
 
 /* Endpoints, credentials for "localhost" that the client trusts, and the wire. */
 void lab_create(struct lab *lab, const struct arq_quic_endpoint_options *server_options);

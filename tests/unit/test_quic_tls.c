@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 struct files {
 	struct lab lab;
-	char a_crt[128], a_key[128], b_crt[128], b_key[128], junk[128];
+	struct test_certificate a, b; /* for a.example and *.b.example */
+	char junk[128];
 };
 
 static void files_create(struct files *f)
@@ -18,16 +20,20 @@ static void files_create(struct files *f)
 	FILE *file;
 
 	lab_create(&f->lab, NULL);
-	lab_certificate(f->lab.directory, "a.example");
-	lab_certificate(f->lab.directory, "*.b.example");
-	snprintf(f->a_crt, sizeof(f->a_crt), "%s/a.example.crt", f->lab.directory);
-	snprintf(f->a_key, sizeof(f->a_key), "%s/a.example.key", f->lab.directory);
-	snprintf(f->b_crt, sizeof(f->b_crt), "%s/*.b.example.crt", f->lab.directory);
-	snprintf(f->b_key, sizeof(f->b_key), "%s/*.b.example.key", f->lab.directory);
-	snprintf(f->junk, sizeof(f->junk), "%s/junk", f->lab.directory);
+	test_certificate_make(&f->a, "a.example");
+	test_certificate_make(&f->b, "*.b.example");
+	snprintf(f->junk, sizeof(f->junk), "%s-junk", f->lab.certificate.directory);
 	file = fopen(f->junk, "w");
 	fputs("no certificate at all\n", file);
 	fclose(file);
+}
+
+static void files_destroy(struct files *f)
+{
+	unlink(f->junk);
+	test_certificate_remove(&f->a);
+	test_certificate_remove(&f->b);
+	lab_destroy(&f->lab);
 }
 
 static void expect_error(int expected, const char *certificate, const char *key, const char *named)
@@ -49,13 +55,13 @@ Test(quic_tls, errors_name_the_file)
 	struct arq_error error = {0};
 
 	files_create(&f);
-	expect_error(-ENOENT, "/nonexistent/x.crt", f.a_key, "/nonexistent/x.crt");
-	expect_error(-ENOENT, f.a_crt, "/nonexistent/x.key", "/nonexistent/x.key");
-	expect_error(-EINVAL, f.junk, f.a_key, f.junk);
-	expect_error(-EINVAL, f.a_crt, f.junk, f.junk);
-	expect_error(-EINVAL, f.a_crt, f.b_key, f.b_key);
+	expect_error(-ENOENT, "/nonexistent/x.crt", f.a.key, "/nonexistent/x.crt");
+	expect_error(-ENOENT, f.a.certificate, "/nonexistent/x.key", "/nonexistent/x.key");
+	expect_error(-EINVAL, f.junk, f.a.key, f.junk);
+	expect_error(-EINVAL, f.a.certificate, f.junk, f.junk);
+	expect_error(-EINVAL, f.a.certificate, f.b.key, f.b.key);
 	cr_assert_eq(arq_quic_tls_create(NULL, 0, &tls, &error), -EINVAL);
-	lab_destroy(&f.lab);
+	files_destroy(&f);
 }
 
 Test(quic_tls, client_errors_name_the_file)
@@ -72,7 +78,7 @@ Test(quic_tls, client_errors_name_the_file)
 	options.ca_file = f.junk;
 	cr_assert_eq(arq_quic_client_tls_create(&options, &tls, &error), -EINVAL);
 	cr_assert(strstr(error.text, f.junk));
-	lab_destroy(&f.lab);
+	files_destroy(&f);
 }
 
 /* --- SNI -------------------------------------------------------------------------------------- */
@@ -140,15 +146,15 @@ Test(quic_tls, sni_chooses_the_certificate)
 	struct arq_quic_tls *tls;
 
 	files_create(&f);
-	pairs[0] = (struct arq_quic_certificate){f.a_crt, f.a_key};
-	pairs[1] = (struct arq_quic_certificate){f.b_crt, f.b_key};
+	pairs[0] = (struct arq_quic_certificate){f.a.certificate, f.a.key};
+	pairs[1] = (struct arq_quic_certificate){f.b.certificate, f.b.key};
 	cr_assert_eq(arq_quic_tls_create(pairs, 2, &tls, &error), 0, "%s", error.text);
 	lab_listen(&f.lab, &application, 1, NULL);
 	arq_quic_listener_set_tls(f.lab.listener, tls);
 	arq_quic_tls_put(tls); /* the listener has its own */
-	cr_expect(shows(&f.lab, "a.example", f.a_crt));
-	cr_expect(shows(&f.lab, "www.b.example", f.b_crt));
-	cr_expect(!shows(&f.lab, "www.b.example", f.a_crt));
-	cr_expect(!shows(&f.lab, "c.example", f.b_crt), "others get the first");
-	lab_destroy(&f.lab);
+	cr_expect(shows(&f.lab, "a.example", f.a.certificate));
+	cr_expect(shows(&f.lab, "www.b.example", f.b.certificate));
+	cr_expect(!shows(&f.lab, "www.b.example", f.a.certificate));
+	cr_expect(!shows(&f.lab, "c.example", f.b.certificate), "others get the first");
+	files_destroy(&f);
 }
