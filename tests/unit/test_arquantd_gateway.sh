@@ -337,7 +337,8 @@ test_auto() {
 test_user() {
 	sed 's/  workers: 1/  workers: 1\n  user: nobody/' "$work/one.yaml" >"$work/user.yaml"
 	if [ "$(id -u)" != 0 ]; then
-		refuses "no privilege to change the user" 1 "nobody" -c "$work/user.yaml"
+		sed -i 's/user: nobody/user: root/' "$work/user.yaml"
+		refuses "no privilege to change the user" 1 "run as root" -c "$work/user.yaml"
 		return
 	fi
 	start_daemon user

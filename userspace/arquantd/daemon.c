@@ -207,8 +207,8 @@ static bool take_signal(struct daemon *daemon)
 static void on_signal(struct daemon *daemon, int number)
 {
 	if (number == 1) {
-		arq_log(ARQ_LOG_INFO, "draining, %s at most",
-			daemon->gateway->limits.drain_timeout_text);
+		arq_log(ARQ_LOG_INFO, "draining, %.1f s at most",
+			(double)daemon->gateway->limits.drain_timeout_ns / 1e9);
 		sd_notify(0, "STOPPING=1\nSTATUS=Draining");
 		tell_all(daemon, ARQ_WORKER_DRAIN);
 	} else {

@@ -21,12 +21,12 @@ struct slot {
 	uint8_t data[ARQ_IO_PAYLOAD_MAX];
 };
 
-/* Producers' and owner's fields on lines of their own: they are written by different cores. */
+/* The owner's position has a line of its own: it is written by another core than the rest. */
 struct arq_handover {
 	uint32_t capacity;
 	int fd;
 	struct slot *slots;
-	_Alignas(64) _Atomic uint64_t tail;
+	_Atomic uint64_t tail;
 	_Atomic uint64_t accepted;
 	_Atomic uint64_t refused;
 	_Alignas(64) uint64_t head;

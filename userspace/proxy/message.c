@@ -12,9 +12,10 @@
 
 static struct arq_h3_text pack(char **at, struct arq_h3_text text)
 {
-	struct arq_h3_text packed = {.data = text.data ? *at : NULL, .length = text.length};
-	if (text.length)
-		memcpy(*at, text.data, text.length);
+	if (!text.data)
+		return (struct arq_h3_text){0};
+	struct arq_h3_text packed = {.data = *at, .length = text.length};
+	memcpy(*at, text.data, text.length);
 	*at += text.length;
 	return packed;
 }
