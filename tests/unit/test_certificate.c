@@ -9,7 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define HOUR 3600
+#define HOUR 3600L
 
 static void check(int code)
 {

@@ -5,7 +5,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#define MIB (1024u * 1024u)
+#define KIB UINT64_C(1024)
+#define MIB (1024 * KIB)
 
 static struct lab_request *last_request(struct lab_backend *backend)
 {
@@ -160,7 +161,7 @@ Test(exchange, holds_no_more_than_windows_for_a_reader_that_stops)
 
 	/* What left the backend: windows of two streams and a send buffer, not the file. */
 	uint64_t sent = last_request(&lab->backends[0])->downloaded;
-	cr_assert_geq(slow.response.length, 64 * 1024);
+	cr_assert_geq(slow.response.length, 64 * KIB);
 	cr_assert_lt(sent, 2 * MIB, "%llu", (unsigned long long)sent);
 	lab_rest(lab, 200);
 	cr_assert_eq(last_request(&lab->backends[0])->downloaded, sent, "it waits");
@@ -183,7 +184,7 @@ Test(exchange, holds_no_more_than_windows_for_an_upstream_that_stops_reading)
 	lab_call(lab, &call, "POST", "a.test", "/hang-paused", true);
 	lab_rest(lab, 500);
 	uint64_t sent = call.uploaded;
-	cr_assert_geq(sent, 64 * 1024);
+	cr_assert_geq(sent, 64 * KIB);
 	cr_assert_lt(sent, 2 * MIB);
 	struct lab_request *request = last_request(&lab->backends[0]);
 	lab_request_resume(request);

@@ -191,16 +191,23 @@ static const struct arq_h3_stream_ops backend_stream_ops = {
 	.on_closed = on_backend_closed,
 };
 
+/* The number behind a prefix of the path; -1 when it has another. */
+static long long number_after(const char *path, const char *prefix)
+{
+	size_t length = strlen(prefix);
+	return strncmp(path, prefix, length) == 0 ? strtoll(path + length, NULL, 10) : -1;
+}
+
 static void backend_act(struct lab_request *request)
 {
 	const char *path = request->request.path;
-	unsigned long long length;
+	long long whole = number_after(path, "/download/"), part = number_after(path, "/part/");
 
-	if (sscanf(path, "/download/%llu", &length) == 1 ||
-	    (strcmp(path, "/trailers") == 0 && (length = 1000)) ||
-	    (sscanf(path, "/part/%llu", &length) == 1)) {
-		request->keep = strncmp(path, "/part/", 6) == 0;
-		request->download = length;
+	if (strcmp(path, "/trailers") == 0)
+		whole = 1000;
+	if (whole >= 0 || part >= 0) {
+		request->keep = part >= 0;
+		request->download = (uint64_t)(part >= 0 ? part : whole);
 		backend_respond(request, 200, false);
 		backend_download(request);
 	} else if (strcmp(path, "/inform") == 0) {

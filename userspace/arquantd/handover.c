@@ -21,7 +21,6 @@ struct slot {
 	uint8_t data[ARQ_IO_PAYLOAD_MAX];
 };
 
-/* The owner's position has a line of its own: it is written by another core than the rest. */
 struct arq_handover {
 	uint32_t capacity;
 	int fd;
@@ -29,7 +28,8 @@ struct arq_handover {
 	_Atomic uint64_t tail;
 	_Atomic uint64_t accepted;
 	_Atomic uint64_t refused;
-	_Alignas(64) uint64_t head;
+	uint8_t apart[64]; /* a cache line: another core writes what follows */
+	uint64_t head;
 };
 
 int arq_handover_create(uint32_t capacity, struct arq_handover **inbox)
@@ -37,10 +37,9 @@ int arq_handover_create(uint32_t capacity, struct arq_handover **inbox)
 	if (capacity < 2 || (capacity & (capacity - 1)))
 		return -EINVAL;
 
-	struct arq_handover *made = aligned_alloc(64, sizeof(*made));
+	struct arq_handover *made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	memset(made, 0, sizeof(*made));
 	made->capacity = capacity;
 	made->fd = -1;
 
