@@ -10,8 +10,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -122,7 +124,7 @@ void arq_pins_unlock(int lock)
 
 int arq_pins_path(char path[PATH_MAX], unsigned int ifindex)
 {
-	uint64_t number;
+	uint64_t number = 0;
 
 	int code = namespace_number(&number);
 	if (code)
@@ -183,13 +185,36 @@ int arq_pins_remove(const char *directory)
 	return remove_tree(directory, 1);
 }
 
+/* Decimal digits only: strtoull alone would take signs and blanks. */
+static bool parse_number(const char **text, uint64_t *number)
+{
+	char *end;
+
+	if (**text < '0' || **text > '9')
+		return false;
+	errno = 0;
+	*number = strtoull(*text, &end, 10);
+	*text = end;
+	return errno == 0;
+}
+
+bool arq_pins_parse(const char *name, const char *prefix, uint64_t *first, uint64_t *second)
+{
+	size_t length = strlen(prefix);
+
+	if (strncmp(name, prefix, length) != 0)
+		return false;
+	name += length;
+	return parse_number(&name, first) && *name++ == '-' && parse_number(&name, second) &&
+	       *name == '\0';
+}
+
 int arq_pins_walk(int (*visit)(const char *directory, unsigned int ifindex, bool here,
 			       void *context),
 		  void *context)
 {
 	char root[PATH_MAX], path[PATH_MAX];
-	uint64_t here = 0, number;
-	unsigned int ifindex;
+	uint64_t here = 0, number, ifindex;
 
 	int code = namespace_number(&here);
 	if (code == 0)
@@ -202,13 +227,11 @@ int arq_pins_walk(int (*visit)(const char *directory, unsigned int ifindex, bool
 
 	struct dirent *entry;
 	while (code == 0 && (entry = readdir(stream))) {
-		int end = 0;
-		if (sscanf(entry->d_name, "%" SCNu64 "-%u%n", &number, &ifindex, &end) != 2 ||
-		    entry->d_name[end])
+		if (!arq_pins_parse(entry->d_name, "", &number, &ifindex) || ifindex > UINT_MAX)
 			continue;
 		code = format_path(path, "%s/%s", root, entry->d_name);
 		if (code == 0)
-			code = visit(path, ifindex, number == here, context);
+			code = visit(path, (unsigned int)ifindex, number == here, context);
 	}
 	closedir(stream);
 	return code;

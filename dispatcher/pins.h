@@ -8,8 +8,7 @@
  * ours is always taken first, so the two cannot wait for each other.
  *
  * A process that was killed, an interface that went away, or a tool that took our program out of
- * its slot leaves a directory behind that nothing uses. arq_pins_is_stale() recognises it, and
- * every load and unload removes such directories first.
+ * its slot leaves a directory behind that nothing uses: sweep.h clears it away.
  */
 #ifndef ARQUANT_DISPATCHER_PINS_H
 #define ARQUANT_DISPATCHER_PINS_H
@@ -50,6 +49,12 @@ int arq_pins_packet_path(char path[PATH_MAX]);
  * Returns 0 or a negative errno.
  */
 int arq_pins_remove(const char *directory);
+
+/*
+ * Reads a name of the form PREFIX, number, "-", number, both decimal: how our directories and
+ * libxdp's are named. Returns false for any other.
+ */
+bool arq_pins_parse(const char *name, const char *prefix, uint64_t *first, uint64_t *second);
 
 /*
  * Calls `visit` for each interface directory of ours: `ifindex` of the interface and whether it

@@ -9,7 +9,6 @@
 #include <bpf/bpf.h>
 #include <dirent.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,7 +18,7 @@
 /* libxdp's directory below the BPF file system, and its entries (protocol.org, "Locking and
  * pinning"). */
 #define LIBXDP_DIRECTORY  "xdp"
-#define LIBXDP_DISPATCHER "dispatch-%u-%" SCNu32 "%n"
+#define LIBXDP_DISPATCHER "dispatch-" /* IFINDEX-ID */
 
 /* "progN-link" and "progN-prog", with the path before them. */
 static bool slot_path(char path[PATH_MAX], const char *dispatcher, unsigned int slot,
@@ -72,11 +71,9 @@ static unsigned int release_dispatchers(unsigned int ifindex, uint32_t attached,
 	if (flock(dirfd(stream), LOCK_EX) == 0) {
 		struct dirent *entry;
 		while ((entry = readdir(stream))) {
-			unsigned int of;
-			uint32_t id;
-			int end = 0;
-			if (sscanf(entry->d_name, LIBXDP_DISPATCHER, &of, &id, &end) != 2 ||
-			    entry->d_name[end] || of != ifindex || id == attached)
+			uint64_t of, id;
+			if (!arq_pins_parse(entry->d_name, LIBXDP_DISPATCHER, &of, &id) ||
+			    of != ifindex || id == attached)
 				continue;
 			int length = snprintf(path, sizeof(path), "%s/%s", root, entry->d_name);
 			if (length > 0 && (size_t)length < sizeof(path))

@@ -68,12 +68,12 @@ Test(messages, keeps_the_end_of_what_was_said, .init = arq_messages_capture)
 Test(messages, survives_one_longer_than_its_room, .init = arq_messages_capture)
 {
 	size_t length = 100000;
-	char *log = malloc(length + 1), text[32768] = "";
+	char *log = malloc(length), text[32768] = "";
 
 	memset(log, 'x', length);
 	for (size_t i = 100; i < length; i += 100)
 		log[i] = '\n';
-	strcpy(log + length - 4, "end");
+	memcpy(log + length - 4, "end", 4);
 	say(LIBBPF_WARN, "before\n");
 	say(LIBBPF_WARN, "%s", log);
 	printed(text);

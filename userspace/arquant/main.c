@@ -20,11 +20,10 @@ static const struct command {
 	{"load", arq_command_load, "put the configured programs on interfaces"},
 	{"unload", arq_command_unload, "take our programs off interfaces"},
 	{"status", arq_command_status, "show the slots of interfaces and their counters"},
-#ifdef ARQ_HAVE_SAMPLER
 	{"sampler", arq_command_sampler, "capture sampled packets"},
-#endif
-	{NULL, NULL, NULL},
 };
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
 
 static bool verbose;
 
@@ -94,8 +93,8 @@ static int print_help(void)
 	       "Chain XDP programs on network interfaces, next to the programs of others.\n"
 	       "\n"
 	       "Verbs:\n");
-	for (const struct command *command = commands; command->name; command++)
-		printf("  %-10s %s\n", command->name, command->summary);
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("  %-10s %s\n", commands[i].name, commands[i].summary);
 	printf("\n"
 	       "'arquant VERB --help' tells more. Exit status: 0 done, 1 failed (one line on\n"
 	       "stderr says what, why and what to do), 2 wrong usage. ARQUANT_DEBUG=1 shows what\n"
@@ -111,9 +110,9 @@ static int print_version(void)
 
 static int run(int argc, char **argv)
 {
-	for (const struct command *command = commands; command->name; command++) {
-		if (strcmp(argv[0], command->name) == 0)
-			return command->run(argc, argv);
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(argv[0], commands[i].name) == 0)
+			return commands[i].run(argc, argv);
 	}
 	fprintf(stderr, "arquant: '%s' is not a verb; see 'arquant --help'\n", argv[0]);
 	return ARQ_EXIT_USAGE;

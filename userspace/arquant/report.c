@@ -131,7 +131,7 @@ static void format_time(char text[TIME_TEXT_MAX], time_t time)
 
 	if (!localtime_r(&time, &local) ||
 	    strftime(text, TIME_TEXT_MAX, "%Y-%m-%d %H:%M:%S %z", &local) == 0)
-		strcpy(text, "?");
+		snprintf(text, TIME_TEXT_MAX, "?");
 }
 
 static void print_head(const struct entry *entry, FILE *stream)
