@@ -259,6 +259,15 @@ static size_t prefixed(uint8_t *out, uint8_t first, unsigned int bits, size_t va
 	return n;
 }
 
+static size_t literal(uint8_t *out, uint8_t first, unsigned int bits, const char *string)
+{
+	size_t length = prefixed(out, first, bits, strlen(string));
+
+	while (*string)
+		out[length++] = (uint8_t)*string++;
+	return length;
+}
+
 /* HEADERS of "name\0value\0...\0\0": literals without table and Huffman, RFC 9204 section 4.5.6. */
 static void put_headers(struct raw_stream *stream, const char *lines)
 {
@@ -268,12 +277,8 @@ static void put_headers(struct raw_stream *stream, const char *lines)
 	while (*lines) {
 		const char *value = lines + strlen(lines) + 1;
 
-		length += prefixed(section + length, 0x20, 3, strlen(lines));
-		memcpy(section + length, lines, strlen(lines));
-		length += strlen(lines);
-		length += prefixed(section + length, 0x00, 7, strlen(value));
-		memcpy(section + length, value, strlen(value));
-		length += strlen(value);
+		length += literal(section + length, 0x20, 3, lines);
+		length += literal(section + length, 0x00, 7, value);
 		lines = value + strlen(value) + 1;
 	}
 	put(stream, "\1", 1);

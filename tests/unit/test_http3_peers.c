@@ -22,8 +22,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KIB (1u << 10)
-#define MIB (1u << 20)
+#define KIB (1UL << 10)
+#define MIB (1UL << 20)
 
 #define DEADLINE_SECONDS 60
 

@@ -24,7 +24,7 @@ Test(quic_cid, names_its_worker)
 	cr_assert_eq(cid_worker(cid.data, cid.datalen), -1);
 }
 
-#define MANY 20000
+#define MANY 20000UL
 
 Test(quic_cid, table_against_a_plain_list)
 {
@@ -95,7 +95,7 @@ Test(quic_cid, purge_takes_all_of_one_owner)
 
 /* --- timers ----------------------------------------------------------------------------------- */
 
-#define TIMERS 1000
+#define TIMERS 1000UL
 
 Test(quic_timer, come_in_order)
 {

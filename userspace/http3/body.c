@@ -126,7 +126,7 @@ size_t body_take(struct body *body, nghttp3_vec *vecs, size_t count)
 			taken++;
 		}
 		body->cursor = piece;
-		body->cursor_offset = offset = piece->length;
+		body->cursor_offset = piece->length;
 		if (!piece->next)
 			break;
 		piece = piece->next;

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* Of control and QPACK streams: their frames are small and consumed at once. */
-#define UNI_STREAM_WINDOW (64 << 10)
+#define UNI_STREAM_WINDOW (64ULL << 10)
 
 /* RFC 9114 section 6.2 asks for three; the others are for greasing, which some clients do. */
 #define UNI_STREAMS 8

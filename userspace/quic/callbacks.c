@@ -107,7 +107,8 @@ static int remove_connection_id(ngtcp2_conn *conn, const ngtcp2_cid *cid, void *
 static void forget_reset_token(struct arq_quic_connection *connection, const uint8_t *token)
 {
 	for (size_t i = 0; i < connection->reset_token_count; i++) {
-		if (memcmp(connection->reset_tokens[i], token, NGTCP2_STATELESS_RESET_TOKENLEN))
+		if (memcmp(connection->reset_tokens[i], token, NGTCP2_STATELESS_RESET_TOKENLEN) !=
+		    0)
 			continue;
 		cid_table_remove(connection->endpoint->reset_tokens, token,
 				 NGTCP2_STATELESS_RESET_TOKENLEN, &connection->owner);

@@ -69,7 +69,6 @@ int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
 	TAILQ_INIT(&endpoint->connections);
 	TAILQ_INIT(&endpoint->pending);
 	LIST_INIT(&endpoint->closings);
-	LIST_INIT(&endpoint->listeners);
 	endpoint->cids = cid_table_create();
 	endpoint->reset_tokens = cid_table_create();
 	if (!endpoint->cids || !endpoint->reset_tokens ||
@@ -83,7 +82,6 @@ int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
 
 static void listener_free(struct arq_quic_listener *listener)
 {
-	LIST_REMOVE(listener, entry);
 	arq_quic_tls_put(listener->tls);
 	for (size_t i = 0; i < listener->application_count; i++)
 		free((char *)listener->applications[i].alpn);
@@ -105,8 +103,10 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint)
 	}
 	while ((closing = LIST_FIRST(&endpoint->closings)))
 		closing_end(endpoint, closing);
-	while ((listener = LIST_FIRST(&endpoint->listeners)))
+	while ((listener = endpoint->listeners)) {
+		endpoint->listeners = listener->next;
 		listener_free(listener);
+	}
 	cid_table_destroy(endpoint->cids);
 	cid_table_destroy(endpoint->reset_tokens);
 	timer_heap_free(&endpoint->timers);
@@ -152,7 +152,6 @@ int arq_quic_listen(struct arq_quic_endpoint *endpoint,
 	listener = calloc(1, sizeof(*listener) + count * sizeof(listener->applications[0]));
 	if (!listener)
 		return arq_error_set(error, -ENOMEM, "no memory for a QUIC listener");
-	LIST_INSERT_HEAD(&endpoint->listeners, listener, entry);
 	listener->endpoint = endpoint;
 	listener->address = options->address;
 	listener->tls = arq_quic_tls_get(options->tls);
@@ -161,6 +160,8 @@ int arq_quic_listen(struct arq_quic_endpoint *endpoint,
 		listener_free(listener);
 		return arq_error_set(error, -ENOMEM, "no memory for a QUIC listener");
 	}
+	listener->next = endpoint->listeners;
+	endpoint->listeners = listener;
 	*made = listener;
 	return 0;
 }
@@ -184,7 +185,7 @@ struct arq_quic_listener *endpoint_listener(struct arq_quic_endpoint *endpoint,
 {
 	struct arq_quic_listener *any = NULL, *listener;
 
-	LIST_FOREACH (listener, &endpoint->listeners, entry) {
+	for (listener = endpoint->listeners; listener; listener = listener->next) {
 		if (arq_address_equal(&listener->address, local))
 			return listener;
 		if (arq_address_is_any(&listener->address) &&

@@ -13,7 +13,6 @@
 
 TAILQ_HEAD(connection_list, arq_quic_connection);
 LIST_HEAD(closing_list, closing);
-LIST_HEAD(listener_list, arq_quic_listener);
 
 /* Ios written to since the last flush. A worker has one for each listener kind, plus upstream. */
 #define ENDPOINT_DIRTY_IOS 8
@@ -30,7 +29,7 @@ struct arq_quic_endpoint {
 	struct connection_list connections; /* all of them */
 	struct connection_list pending; /* those that may have output */
 	struct closing_list closings;
-	struct listener_list listeners;
+	struct arq_quic_listener *listeners;
 	uint64_t now; /* the latest, never goes back: ngtcp2 relies on that */
 	bool stalled; /* the last run left output for want of slots */
 	uint64_t reset_tokens_at; /* stateless resets: token bucket, when it was filled up to ... */
@@ -40,7 +39,7 @@ struct arq_quic_endpoint {
 };
 
 struct arq_quic_listener {
-	LIST_ENTRY(arq_quic_listener) entry;
+	struct arq_quic_listener *next;
 	struct arq_quic_endpoint *endpoint;
 	union arq_address address;
 	struct arq_quic_tls *tls;

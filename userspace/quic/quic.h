@@ -14,7 +14,8 @@
  *		arq_io_release(io, packets, n);
  *	}
  *	arq_quic_run(endpoint, now);
- *	wait until arq_io_fd(io) is readable or arq_quic_expiry(endpoint) has come
+ *	wait until arq_io_fd(io) is readable (or writable, while arq_io_pending(io)), or
+ *	arq_quic_expiry(endpoint) has come
  *
  * So a whole batch is taken in, then everything that has something to say writes, then each io is
  * flushed once.

@@ -9,7 +9,7 @@
 #define RETRY_LIFETIME (10 * NGTCP2_SECONDS)
 
 /* Long enough for a visitor who comes back the same day. */
-#define NEW_TOKEN_LIFETIME (24 * 3600 * NGTCP2_SECONDS)
+#define NEW_TOKEN_LIFETIME (24 * 3600ULL * NGTCP2_SECONDS)
 
 static int derive(uint8_t key[ARQ_QUIC_SECRET_LENGTH], const uint8_t *secret, const char *label)
 {
