@@ -126,6 +126,11 @@ int arq_chain_read(const char *interface, struct arq_chain *chain, struct arq_er
 		code = read_multiprog(chain, multiprog);
 		xdp_multiprog__close(multiprog);
 	}
+	if (code == -EOPNOTSUPP)
+		return arq_error_set(error, code,
+				     "%s: its libxdp dispatcher was made by a newer libxdp than "
+				     "ours and cannot be read; upgrade libxdp",
+				     interface);
 	if (code)
 		return arq_error_set(error, code, "%s: cannot read its XDP programs: %s", interface,
 				     strerror(-code));
