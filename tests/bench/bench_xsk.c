@@ -24,6 +24,7 @@
 #include <net/if.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,13 +44,15 @@
 #define ROUNDS_MAX 100
 #define WARM_UP_NS 200000000ull
 
-/* Packets of one test run: some milliseconds, so that the generator stops soon when told to. */
-#define RUN_PACKETS 16384
+/*
+ * Packets of one test run. Setting up and taking down a run costs some 20 ms (RCU), which is to
+ * vanish; a signal ends it before its time.
+ */
+#define RUN_PACKETS (1 << 24)
 
 enum generator_state {
 	GENERATE,
 	PAUSE,
-	PAUSED,
 	FINISH,
 };
 
@@ -67,6 +70,7 @@ struct generator {
 	uint8_t frame[FRAME_SIZE];
 	uint32_t length;
 	_Atomic enum generator_state state;
+	_Atomic bool halted; /* it has seen that it is to pause, or to finish */
 	_Atomic int error;
 };
 
@@ -274,12 +278,11 @@ static void *generate(void *argument)
 	pin(0);
 	for (;;) {
 		enum generator_state state = atomic_load(&generator->state);
+		atomic_store(&generator->halted, state != GENERATE);
 		if (state == FINISH)
 			return NULL;
-		if (state == PAUSE)
-			atomic_compare_exchange_strong(&generator->state, &state, PAUSED);
-		if (state != GENERATE) {
-			sched_yield();
+		if (state == PAUSE) {
+			usleep(100);
 			continue;
 		}
 		int code = bpf_prog_test_run_opts(generator->program, &options);
@@ -297,11 +300,20 @@ static void check_generator(struct generator *generator)
 		fail("BPF_PROG_TEST_RUN with live frames (kernel 5.18 or newer)", code);
 }
 
-static void pause_generator(struct generator *generator)
+/* Interrupts the run under way; again, in case the signal came just before it began. */
+static void halt_generator(struct generator *generator, enum generator_state wanted)
 {
-	atomic_store(&generator->state, PAUSE);
-	while (atomic_load(&generator->state) != PAUSED)
+	atomic_store(&generator->state, wanted);
+	while (!atomic_load(&generator->halted)) {
 		check_generator(generator);
+		pthread_kill(generator->thread, SIGUSR1);
+		usleep(1000);
+	}
+}
+
+static void interrupt(int signal)
+{
+	(void)signal;
 }
 
 /* A UDP datagram as a client would send it, with right checksums. */
@@ -340,7 +352,7 @@ static uint64_t poll_until(const struct contender *contender, void *self, uint64
 static double drain(const struct contender *contender, void *self, struct generator *generator)
 {
 	usleep(20000); /* at a million packets a second the ring is full after four */
-	pause_generator(generator);
+	halt_generator(generator, PAUSE);
 	uint64_t packets = 0, start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	for (uint32_t count; (count = contender->poll(self)) > 0;)
 		packets += count;
@@ -354,6 +366,7 @@ static struct result measure(const struct contender *contender, const struct set
 	struct result result;
 	void *self = contender->open(map);
 
+	atomic_store(&generator->halted, false);
 	atomic_store(&generator->state, GENERATE);
 	poll_until(contender, self, now_ns() + WARM_UP_NS);
 	uint64_t start = now_ns();
@@ -401,7 +414,7 @@ static double bench_payload(uint32_t payload, const struct setting *setting,
 		}
 		ratios[round] = rates[1][round] / rates[0][round];
 	}
-	atomic_store(&generator->state, FINISH);
+	halt_generator(generator, FINISH);
 	pthread_join(generator->thread, NULL);
 
 	for (int which = 0; which < 2; which++) {
@@ -559,6 +572,7 @@ int main(int count, char **arguments)
 	static const uint32_t payloads[] = {64, 1250};
 	struct setting setting = {.round_ns = 1000000000, .rounds = 7};
 	struct generator generator = {.state = PAUSE};
+	const struct sigaction action = {.sa_handler = interrupt}; /* without SA_RESTART */
 	bool missed = false;
 
 	pin(1);
@@ -567,6 +581,7 @@ int main(int count, char **arguments)
 		return 0;
 	}
 	parse_arguments(count, arguments, &setting);
+	sigaction(SIGUSR1, &action, NULL);
 	make_link();
 	int map = load_programs(setting.object, &generator);
 	print_setting(&setting);
