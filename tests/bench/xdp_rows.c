@@ -1,0 +1,316 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tests/bench/xdp_rows.h"
+
+#include "progs/firewall/policy.h"
+#include "progs/program.h"
+#include "progs/redirect/services.h"
+
+#include <arquant/service.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define PREFIXES 1000
+
+/* Where Debian's libxdp puts the objects of xdp-tools. */
+#define XDP_FILTER_DIRECTORY "/usr/lib/x86_64-linux-gnu/bpf/"
+
+/* xdp-filter's flag of an entry that matches the source. */
+#define XDP_FILTER_SOURCE 1
+
+static struct arq_program *programs[BENCH_ROWS_MAX];
+static struct bpf_object *foreign[BENCH_ROWS_MAX];
+static size_t program_count;
+static size_t foreign_count;
+static struct arq_policy *policy;
+static int xsk = -1;
+
+/* --- packets ---------------------------------------------------------------------------------- */
+
+/* xorshift32: repeatable, and different for different packets. */
+static uint32_t random_next(uint32_t *state)
+{
+	*state ^= *state << 13;
+	*state ^= *state >> 17;
+	*state ^= *state << 5;
+	return *state;
+}
+
+static void put(uint8_t *at, uint32_t value, size_t bytes)
+{
+	for (size_t i = 0; i < bytes; i++)
+		at[i] = (uint8_t)(value >> 8 * (bytes - 1 - i));
+}
+
+static void put_udp(uint8_t *udp, uint32_t *random, bool service, size_t length)
+{
+	put(udp, random_next(random) | 1024, 2);
+	put(udp + 2, service ? 443 : 1024 + random_next(random) % 30000, 2);
+	put(udp + 4, (uint32_t)length, 2);
+	/* A QUIC short header, or anything. */
+	if (service)
+		put(udp + 8, 0x4a000000 | random_next(random) >> 8, 2);
+}
+
+static void put_ipv4(uint8_t *frame, uint32_t *random, bool service)
+{
+	uint8_t *ip = frame + 14;
+
+	put(frame + 12, 0x0800, 2);
+	put(ip, 0x45000000 | (BENCH_BYTES - 14), 4);
+	put(ip + 8, 64 << 8 | 17, 2);
+	put(ip + 12, random_next(random), 4);
+	put(ip + 16, service ? 0xc0000201 : 0xc0000200 | (random_next(random) & 0xff), 4);
+	put_udp(ip + 20, random, service, BENCH_BYTES - 34);
+}
+
+static void put_ipv6(uint8_t *frame, uint32_t *random, bool service)
+{
+	uint8_t *ip = frame + 14;
+
+	put(frame + 12, 0x86dd, 2);
+	put(ip, 0x60000000, 4);
+	put(ip + 4, BENCH_BYTES - 54, 2);
+	put(ip + 6, 17 << 8 | 64, 2);
+	put(ip + 8, 0x20010db8, 4);
+	put(ip + 12, random_next(random), 4);
+	put(ip + 20, random_next(random), 4);
+	put(ip + 24, 0x20010db8, 4);
+	put(ip + 36, service ? 1 : random_next(random), 4);
+	put_udp(ip + 40, random, service, BENCH_BYTES - 54);
+}
+
+void bench_packets(struct bench_packet *packets, enum bench_packets kind)
+{
+	uint32_t random = 20261121;
+
+	memset(packets, 0, sizeof(*packets) * BENCH_PACKETS);
+	for (size_t i = 0; i < BENCH_PACKETS; i++) {
+		uint8_t *frame = packets[i].bytes;
+		bool service = kind == BENCH_SERVICE_V4 || kind == BENCH_SERVICE_V6;
+		if (kind == BENCH_OTHER_V4 || kind == BENCH_SERVICE_V4)
+			put_ipv4(frame, &random, service);
+		else
+			put_ipv6(frame, &random, service);
+	}
+}
+
+/* --- our programs ----------------------------------------------------------------------------- */
+
+static int complain(const char *what, int code)
+{
+	fprintf(stderr, "bench_xdp: %s\n", what);
+	return code;
+}
+
+/*
+ * 1000 prefixes of each family, of lengths 20 to 32 and 40 to 64, in the space that packets come
+ * from. They let pass, so that every packet passes whether it meets one or not.
+ */
+static int make_policy(void)
+{
+	struct arq_error error = {0};
+	uint32_t random = 7;
+
+	policy = arq_policy_create();
+	int rule = policy ? arq_policy_add_rule(policy, "list", ARQ_RULE_PASS, &error) : -ENOMEM;
+	for (int i = 0; i < PREFIXES && rule > 0; i++) {
+		struct arq_prefix v4 = {.family = AF_INET};
+		struct arq_prefix v6 = {.family = AF_INET6};
+		v4.length = (uint8_t)(20 + random_next(&random) % 13);
+		put(v4.address, random_next(&random) & ~0u << (32 - v4.length), 4);
+		v6.length = (uint8_t)(40 + random_next(&random) % 25);
+		put(v6.address, 0x20010db8, 4);
+		put(v6.address + 4, random_next(&random) & (uint32_t)(~0ull << (64 - v6.length)),
+		    4);
+		int status = arq_policy_add_source(policy, (uint32_t)rule, &v4, &error);
+		if (status == 0)
+			status = arq_policy_add_source(policy, (uint32_t)rule, &v6, &error);
+		if (status)
+			rule = status;
+	}
+	return rule > 0 ? 0 : complain(error.text, rule);
+}
+
+/* A service on both families' addresses, with a socket on queue 0, where test runs come in. */
+static int make_service(struct bpf_object *object)
+{
+	struct arq_error error = {0};
+	union arq_address address;
+	uint32_t queue = 0;
+
+	int services = bpf_object__find_map_fd_by_name(object, "services");
+	int xsks = bpf_object__find_map_fd_by_name(object, "xsks");
+	if (services < 0 || xsks < 0)
+		return 0;
+	for (int i = 0; i < 2; i++) {
+		arq_address_parse(&address, i ? "[2001:db8::1]:443" : "192.0.2.1:443");
+		int status = arq_service_add(services, &address, &error);
+		if (status)
+			return complain(error.text, status);
+	}
+	if (bpf_map_update_elem(xsks, &queue, &xsk, BPF_ANY))
+		return complain("cannot enter the AF_XDP socket", -errno);
+	return 0;
+}
+
+/* Returns the descriptor of the loaded program, or a negative errno. */
+static int load_ours(enum arq_program_id id, const struct arq_program_options *options)
+{
+	struct arq_error error = {0};
+	struct arq_program *program;
+
+	int status = arq_program_open(id, options, NULL, NULL, &program, &error);
+	if (status)
+		return complain(error.text, status);
+	programs[program_count++] = program;
+	struct bpf_object *object = arq_program_object(program);
+	status = bpf_object__load(object);
+	if (status)
+		return complain("cannot load a program of ours", status);
+	status = make_service(object);
+	return status ? status
+		      : bpf_program__fd(
+				bpf_object__find_program_by_name(object, arq_program_function(id)));
+}
+
+/* --- xdp-filter ------------------------------------------------------------------------------- */
+
+/* 1000 addresses in 127.0.0.0/8. */
+static int fill_filter(struct bpf_object *object)
+{
+	int cpus = libbpf_num_possible_cpus();
+	int map = bpf_object__find_map_fd_by_name(object, "filter_ipv4");
+
+	if (map < 0 || cpus < 0)
+		return 0;
+	uint64_t *values = calloc((size_t)cpus, sizeof(*values));
+	if (!values)
+		return -ENOMEM;
+	for (int cpu = 0; cpu < cpus; cpu++)
+		values[cpu] = XDP_FILTER_SOURCE;
+	int status = 0;
+	for (uint32_t i = 0; i < PREFIXES && status == 0; i++) {
+		uint8_t key[4];
+		put(key, 0x7f000000 | i * 7919, 4);
+		status = bpf_map_update_elem(map, key, values, BPF_ANY);
+	}
+	free(values);
+	return status;
+}
+
+/* Returns the descriptor, -ENOENT when the object is not installed, or another negative errno. */
+static int load_filter(const char *name)
+{
+	char path[128];
+	struct bpf_map *map;
+
+	snprintf(path, sizeof(path), XDP_FILTER_DIRECTORY "%s.o", name);
+	if (access(path, R_OK))
+		return -ENOENT;
+	struct bpf_object *object = bpf_object__open_file(path, NULL);
+	if (!object)
+		return complain(path, -errno);
+	foreign[foreign_count++] = object;
+	/* It would pin its maps, beside those of an xdp-filter that runs. */
+	bpf_object__for_each_map(map, object) bpf_map__set_pin_path(map, NULL);
+	struct bpf_program *program = bpf_object__next_program(object, NULL);
+	bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
+	int status = bpf_object__load(object);
+	if (status == 0)
+		status = fill_filter(object);
+	return status ? complain("cannot load xdp-filter's object", status)
+		      : bpf_program__fd(program);
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
+
+static void add_row(struct bench_row *rows, int *count, const char *name, int program,
+		    enum bench_packets packets, uint32_t action, double target)
+{
+	struct bench_row *row = &rows[(*count)++];
+
+	*row = (struct bench_row){name, program, packets, action, target};
+}
+
+static int open_ours(struct bench_row *rows, int *count)
+{
+	const struct arq_program_options bare = {.first = true};
+	const struct arq_program_options full = {.first = true, .chain = 7, .policy = policy};
+	const struct arq_program_options sampled = {.first = true, .sample_one_in = 1000};
+	int plain = load_ours(ARQ_PROGRAM_FIREWALL, &bare);
+	int firewall = load_ours(ARQ_PROGRAM_FIREWALL, &full);
+	int sampler = load_ours(ARQ_PROGRAM_SAMPLER, &bare);
+	int sampling = load_ours(ARQ_PROGRAM_SAMPLER, &sampled);
+	int redirect = load_ours(ARQ_PROGRAM_REDIRECT, &bare);
+	int bundle = load_ours(ARQ_PROGRAM_BUNDLE, &full);
+
+	if (plain < 0 || firewall < 0 || sampler < 0 || sampling < 0 || redirect < 0 || bundle < 0)
+		return -EIO;
+	add_row(rows, count, "firewall, no rules, IPv4", plain, BENCH_OTHER_V4, XDP_PASS, 0);
+	add_row(rows, count, "firewall, 1000 prefixes, IPv4", firewall, BENCH_OTHER_V4, XDP_PASS,
+		0);
+	add_row(rows, count, "firewall, 1000 prefixes, IPv6", firewall, BENCH_OTHER_V6, XDP_PASS,
+		0);
+	add_row(rows, count, "sampler, not sampling", sampler, BENCH_OTHER_V4, XDP_PASS, 4);
+	add_row(rows, count, "sampler, 1 in 1000", sampling, BENCH_OTHER_V4, XDP_PASS, 0);
+	add_row(rows, count, "redirect, service, IPv4", redirect, BENCH_SERVICE_V4, XDP_REDIRECT,
+		25);
+	add_row(rows, count, "redirect, service, IPv6", redirect, BENCH_SERVICE_V6, XDP_REDIRECT,
+		25);
+	add_row(rows, count, "redirect, other packet, IPv4", redirect, BENCH_OTHER_V4, XDP_PASS, 0);
+	add_row(rows, count, "bundle, 1000 prefixes, passing, IPv4", bundle, BENCH_OTHER_V4,
+		XDP_PASS, 100);
+	add_row(rows, count, "bundle, 1000 prefixes, passing, IPv6", bundle, BENCH_OTHER_V6,
+		XDP_PASS, 100);
+	add_row(rows, count, "bundle, 1000 prefixes, service, IPv4", bundle, BENCH_SERVICE_V4,
+		XDP_REDIRECT, 0);
+	return 0;
+}
+
+int bench_rows_open(struct bench_row *rows, int pass)
+{
+	int count = 0;
+
+	xsk = socket(AF_XDP, SOCK_RAW, 0);
+	if (xsk < 0)
+		return complain("cannot make an AF_XDP socket; run as root", -errno);
+	int status = make_policy();
+	if (status)
+		return status;
+	add_row(rows, &count, "bare XDP_PASS", pass, BENCH_OTHER_V4, XDP_PASS, 0);
+	status = open_ours(rows, &count);
+	if (status)
+		return status;
+	int addresses = load_filter("xdpfilt_alw_ip");
+	int all = load_filter("xdpfilt_alw_all");
+	if (addresses == -ENOENT || all == -ENOENT) {
+		printf("xdp-filter's objects are not in " XDP_FILTER_DIRECTORY "; left out\n");
+		return count;
+	}
+	if (addresses < 0 || all < 0)
+		return -EIO;
+	add_row(rows, &count, "xdp-filter, 1000 addresses, miss, IPv4", addresses, BENCH_OTHER_V4,
+		XDP_PASS, 0);
+	add_row(rows, &count, "xdp-filter, all features, miss, IPv4", all, BENCH_OTHER_V4, XDP_PASS,
+		0);
+	return count;
+}
+
+void bench_rows_close(void)
+{
+	while (program_count > 0)
+		arq_program_close(programs[--program_count]);
+	while (foreign_count > 0)
+		bpf_object__close(foreign[--foreign_count]);
+	arq_policy_destroy(policy);
+	policy = NULL;
+	if (xsk >= 0)
+		close(xsk);
+	xsk = -1;
+}
