@@ -29,6 +29,8 @@ static __always_inline void arq_count(struct arq_counters *counters,
 {
 	__u32 action = verdict->action;
 	__u32 reason = verdict->reason;
+	/* Else clang compares one copy of the action and indexes by another, unbounded one. */
+	asm volatile("" : "+r"(action));
 	counters->actions[action <= XDP_REDIRECT ? action : ARQ_ACTION_INVALID]++;
 	if (reason >= ARQ_REASON_MAX)
 		return;
