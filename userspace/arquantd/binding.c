@@ -133,7 +133,7 @@ static void plan_udp(const struct arq_config_gateway *gateway,
 
 static int plan_one(const struct arq_config_gateway *gateway,
 		    const struct arq_config_listener *listener, struct arq_binding *binding,
-		    struct arq_error *error)
+		    struct arq_error *decision, struct arq_error *error)
 {
 	struct arq_error why = {0};
 	const char *reason = "configured";
@@ -150,12 +150,12 @@ static int plan_one(const struct arq_config_gateway *gateway,
 			reason = code ? why.text : "the redirect is loaded";
 	}
 	if (binding->xsk)
-		arq_log(ARQ_LOG_INFO, "listener %s: %s by AF_XDP on %s, %u queues (%s)",
-			listener->name, listener->address_text, binding->interface,
-			binding->workers, reason);
+		arq_error_set(decision, 0, "listener %s: %s by AF_XDP on %s, %u queues (%s)",
+			      listener->name, listener->address_text, binding->interface,
+			      binding->workers, reason);
 	else
-		arq_log(ARQ_LOG_INFO, "listener %s: %s by UDP sockets, %u workers (%s)",
-			listener->name, listener->address_text, binding->workers, reason);
+		arq_error_set(decision, 0, "listener %s: %s by UDP sockets, %u workers (%s)",
+			      listener->name, listener->address_text, binding->workers, reason);
 	return 0;
 }
 
@@ -182,7 +182,8 @@ static int add(struct arq_bindings *bindings, uint32_t listener, struct arq_erro
 {
 	const struct arq_config_gateway *gateway = bindings->gateway;
 	struct arq_binding planned;
-	int code = plan_one(gateway, &gateway->listeners[listener], &planned, error);
+	int code = plan_one(gateway, &gateway->listeners[listener], &planned,
+			    &bindings->decisions[listener], error);
 	if (code != 0)
 		return code;
 
@@ -212,7 +213,8 @@ int arq_bindings_plan(const struct arq_config_gateway *gateway, struct arq_bindi
 	*bindings = (struct arq_bindings){.gateway = gateway};
 	bindings->list = calloc(gateway->listeners_count, sizeof(*bindings->list));
 	bindings->of_listener = calloc(gateway->listeners_count, sizeof(*bindings->of_listener));
-	int code = bindings->list && bindings->of_listener ? 0 : -ENOMEM;
+	bindings->decisions = calloc(gateway->listeners_count, sizeof(*bindings->decisions));
+	int code = bindings->list && bindings->of_listener && bindings->decisions ? 0 : -ENOMEM;
 	for (uint32_t i = 0; code == 0 && i < gateway->listeners_count; i++)
 		code = add(bindings, i, error);
 	if (code != 0) {
@@ -220,6 +222,12 @@ int arq_bindings_plan(const struct arq_config_gateway *gateway, struct arq_bindi
 		return arq_error_set(error, code, "%s", strerror(-code));
 	}
 	return 0;
+}
+
+void arq_bindings_log(const struct arq_bindings *bindings)
+{
+	for (uint32_t i = 0; i < bindings->gateway->listeners_count; i++)
+		arq_log(ARQ_LOG_INFO, "%s", bindings->decisions[i].text);
 }
 
 static void unregister(struct arq_bindings *bindings)
@@ -263,6 +271,7 @@ void arq_bindings_close(struct arq_bindings *bindings)
 		close_tables(&bindings->list[i]);
 	free(bindings->list);
 	free(bindings->of_listener);
+	free(bindings->decisions);
 	*bindings = (struct arq_bindings){0};
 }
 

@@ -7,7 +7,7 @@
  *
  * A listener's `io` decides: `udp` and `xsk` say it; `auto` takes AF_XDP when the redirect is
  * loaded on the interface that the listener names, or else that has its address, and may be used,
- * and UDP sockets otherwise. Which, and why, is logged.
+ * and UDP sockets otherwise. Which, and why, arq_bindings_log() tells.
  *
  * For AF_XDP the listener's address is a service in the redirect's table while the daemon runs.
  * Main thread only.
@@ -38,6 +38,7 @@ struct arq_bindings {
 	struct arq_binding *list;
 	size_t count;
 	size_t *of_listener; /* index of each listener's binding */
+	struct arq_error *decisions; /* of each listener: how it is bound, and why, as a line */
 	uint32_t registered; /* listeners whose services are in the tables, from the first */
 	uint32_t workers; /* the most that a binding has */
 };
@@ -48,6 +49,9 @@ struct arq_bindings {
  */
 int arq_bindings_plan(const struct arq_config_gateway *gateway, struct arq_bindings *bindings,
 		      struct arq_error *error);
+
+/* Logs for each listener how it is bound, once all went well: a failed start says one line. */
+void arq_bindings_log(const struct arq_bindings *bindings);
 
 /* Removes the services that are registered and closes the tables. */
 void arq_bindings_close(struct arq_bindings *bindings);

@@ -249,6 +249,7 @@ int arq_daemon_run(const struct arq_config *config, struct arq_error *error)
 		discard(&daemon);
 		return code;
 	}
+	arq_bindings_log(&daemon.bindings);
 	arq_log(ARQ_LOG_INFO, "arquantd " ARQUANT_VERSION " serves with %u workers",
 		daemon.shared.workers);
 	sd_notify(0, "READY=1\nSTATUS=Serving");
