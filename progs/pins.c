@@ -20,9 +20,10 @@ const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX] = {
 	{".bss.firewall", "counters_firewall", ARQ_MAP_KEPT},
 	{".bss.sampler", "counters_sampler", ARQ_MAP_KEPT},
 	{".bss.redirect", "counters_redirect", ARQ_MAP_KEPT},
-	{"services", "services", ARQ_MAP_KEPT},
+	{".bss.services", "services", ARQ_MAP_KEPT},
 	{"xsks", "xsks", ARQ_MAP_KEPT},
 	{".data.arq_tunables", "data", ARQ_MAP_RENEWED},
+	{".bss.sources", "sources_filter", ARQ_MAP_RENEWED},
 	{"sources_v4", "sources_v4", ARQ_MAP_RENEWED},
 	{"sources_v6", "sources_v6", ARQ_MAP_RENEWED},
 };

@@ -24,7 +24,7 @@ struct arq_map_role {
 	enum arq_map_life life;
 };
 
-#define ARQ_MAP_ROLES_MAX 11
+#define ARQ_MAP_ROLES_MAX 12
 extern const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX];
 
 /* Room for a path, with the final zero. */

@@ -5,6 +5,7 @@
 #include "progs/lib/sampling.h"
 
 #include <arquant/packet.h>
+#include <arquant/service.h>
 #include <arquant/tunables.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -52,6 +53,8 @@ static int open_firewall(const struct arq_program_options *options, struct arq_s
 	struct arq_firewall_bpf *self = arq_firewall_bpf__open();
 	if (!self)
 		return -errno;
+	if (options->policy)
+		arq_policy_filter(options->policy, &self->bss_sources->arq_source_filter);
 	self->rodata->arq_pass_malformed = options->pass_malformed;
 	self->rodata->arq_sources_v4 = has_sources(options, AF_INET);
 	self->rodata->arq_sources_v6 = has_sources(options, AF_INET6);
@@ -105,6 +108,8 @@ static int open_bundle(const struct arq_program_options *options, struct arq_ske
 	self->rodata->arq_with_firewall = arq_skeleton_has(id, options, ARQ_PROGRAM_FIREWALL);
 	self->rodata->arq_with_sampler = arq_skeleton_has(id, options, ARQ_PROGRAM_SAMPLER);
 	self->rodata->arq_with_redirect = arq_skeleton_has(id, options, ARQ_PROGRAM_REDIRECT);
+	if (options->policy)
+		arq_policy_filter(options->policy, &self->bss_sources->arq_source_filter);
 	self->rodata->arq_pass_malformed = options->pass_malformed;
 	self->rodata->arq_sources_v4 = has_sources(options, AF_INET);
 	self->rodata->arq_sources_v6 = has_sources(options, AF_INET6);

@@ -12,11 +12,13 @@
 #include "progs/lib/verdict.bpf.h"
 
 #include <arquant/firewall.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 const volatile bool arq_pass_malformed = false; /* count them with their reason, but pass them */
 const volatile bool arq_sources_v4 = false; /* is there any IPv4 prefix? */
@@ -40,7 +42,16 @@ struct {
 	__type(value, struct arq_source_rule);
 } sources_v6 SEC(".maps");
 
+struct arq_source_filter arq_source_filter SEC(".bss.sources");
+
 struct arq_sampling arq_firewall_sampling[ARQ_MAX_CPUS];
+
+static __always_inline bool arq_firewall_may_match(const __u8 *filter, __u16 bit)
+{
+	/* The mask is for older verifiers, which know nothing of a number whose bytes were swapped.
+	 */
+	return filter[arq_index(bit / 8) & (ARQ_SOURCE_FILTER_BYTES - 1)] >> bit % 8 & 1;
+}
 
 /* The rule for the packet's source address, or NULL for none. */
 static __always_inline const struct arq_source_rule *
@@ -49,20 +60,27 @@ arq_firewall_source(struct xdp_md *ctx, const struct arq_packet *packet)
 	void *data = (void *)(long)ctx->data;
 	void *end = (void *)(long)ctx->data_end;
 
+	__be32 *from;
+
 	if (arq_sources_v4 && packet->flags & ARQ_PACKET_IPV4) {
-		struct iphdr *ip = arq_at(data, end, packet->l3_offset, sizeof(*ip));
-		if (!ip)
+		if (!arq_at((void **)&from, data, end,
+			    packet->l3_offset + offsetof(struct iphdr, saddr), sizeof(*from)) ||
+		    !arq_firewall_may_match(arq_source_filter.v4,
+					    ARQ_SOURCE_BIT_V4(bpf_ntohl(*from))))
 			return NULL;
 		struct arq_source_key_v4 key = {.length = 32};
-		__builtin_memcpy(key.address, &ip->saddr, sizeof(key.address));
+		__builtin_memcpy(key.address, from, sizeof(key.address));
 		return bpf_map_lookup_elem(&sources_v4, &key);
 	}
 	if (arq_sources_v6 && packet->flags & ARQ_PACKET_IPV6) {
-		struct ipv6hdr *ip = arq_at(data, end, packet->l3_offset, sizeof(*ip));
-		if (!ip)
+		if (!arq_at((void **)&from, data, end,
+			    packet->l3_offset + offsetof(struct ipv6hdr, saddr),
+			    4 * sizeof(*from)) ||
+		    !arq_firewall_may_match(arq_source_filter.v6,
+					    ARQ_SOURCE_BIT_V6(bpf_ntohl(*from))))
 			return NULL;
 		struct arq_source_key_v6 key = {.length = 128};
-		__builtin_memcpy(key.address, &ip->saddr, sizeof(key.address));
+		__builtin_memcpy(key.address, from, sizeof(key.address));
 		return bpf_map_lookup_elem(&sources_v6, &key);
 	}
 	return NULL;

@@ -265,3 +265,10 @@ void arq_policy_table_free(struct arq_policy_table *table)
 	free(table->values);
 	*table = (struct arq_policy_table){0};
 }
+
+void arq_policy_filter(const struct arq_policy *policy, struct arq_source_filter *filter)
+{
+	memset(filter, 0, sizeof(*filter));
+	arq_sources_filter(&policy->v4, AF_INET, filter->v4);
+	arq_sources_filter(&policy->v6, AF_INET6, filter->v6);
+}

@@ -68,4 +68,7 @@ struct arq_policy_table {
 int arq_policy_compile(const struct arq_policy *policy, int family, struct arq_policy_table *table);
 void arq_policy_table_free(struct arq_policy_table *table);
 
+/* Makes the filter that stands before the tables of both families. */
+void arq_policy_filter(const struct arq_policy *policy, struct arq_source_filter *filter);
+
 #endif

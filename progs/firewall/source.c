@@ -111,3 +111,30 @@ int arq_sources_compile(const struct arq_sources *sources, int family,
 	free(sorted);
 	return 0;
 }
+
+/* Sets `count` bits, a power of two, from a multiple of it on. */
+static void set_bits(uint8_t *bits, uint32_t first, uint32_t count)
+{
+	if (count >= 8)
+		memset(bits + first / 8, 0xff, count / 8);
+	else
+		bits[first / 8] |= (uint8_t)(((1u << count) - 1) << first % 8);
+}
+
+void arq_sources_filter(const struct arq_sources *sources, int family,
+			uint8_t bits[ARQ_SOURCE_FILTER_BYTES])
+{
+	/* A prefix this long has one bit, one that is 16 shorter has all of them. */
+	const unsigned int exact = family == AF_INET ? 16 : 32;
+
+	for (size_t i = 0; i < sources->count; i++) {
+		const struct arq_source *source = &sources->items[i];
+		uint32_t head = (uint32_t)(source->high >> 32);
+		uint32_t bit =
+			family == AF_INET ? ARQ_SOURCE_BIT_V4(head) : ARQ_SOURCE_BIT_V6(head);
+		unsigned int missing = source->length < exact ? exact - source->length : 0;
+		uint32_t count = 1u << (missing < 16 ? missing : 16);
+		/* Folding keeps a block of addresses together: it only exchanges blocks. */
+		set_bits(bits, bit & ~(count - 1), count);
+	}
+}

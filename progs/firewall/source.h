@@ -32,4 +32,8 @@ struct arq_sources {
 int arq_sources_compile(const struct arq_sources *sources, int family,
 			struct arq_policy_table *table);
 
+/* Sets the bits of the prefixes of one family in its half of the filter. */
+void arq_sources_filter(const struct arq_sources *sources, int family,
+			uint8_t bits[ARQ_SOURCE_FILTER_BYTES]);
+
 #endif

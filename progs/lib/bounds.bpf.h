@@ -9,6 +9,7 @@
 #include <arquant/packet.h>
 #include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
 
 /*
  * No header that we follow starts further in: room for eight IPv6 extension headers of ordinary
@@ -20,19 +21,19 @@
 #define arq_unlikely(condition) __builtin_expect(!!(condition), 0)
 
 /*
- * Address of `size` bytes at `offset` from `data`, or NULL when they are not all before `end` (the
- * end of the frame's linear part).
+ * Sets *at to the address of `size` bytes at `offset` from `data`. Returns whether they are all
+ * before `end` (the end of the frame's linear part); else *at must not be used.
  */
-static __always_inline void *arq_at(void *data, void *end, __u32 offset, __u32 size)
+static __always_inline bool arq_at(void **at, void *data, void *end, __u32 offset, __u32 size)
 {
-	/* Else clang compares one copy of the offset and adds another, unbounded one. */
-	asm volatile("" : "+r"(offset));
-	if (offset > ARQ_HEADER_OFFSET_MAX)
-		return NULL;
-	void *at = data + offset;
-	if (at + size > end)
-		return NULL;
-	return at;
+	if (!__builtin_constant_p(offset)) {
+		/* Else clang compares one copy of the offset and adds another, unbounded one. */
+		asm volatile("" : "+r"(offset));
+		if (offset > ARQ_HEADER_OFFSET_MAX)
+			return false;
+	}
+	*at = data + offset;
+	return *at + size <= end;
 }
 
 /*
@@ -44,6 +45,18 @@ static __always_inline __u64 arq_number(__u64 pointer)
 {
 	asm volatile("" : "+r"(pointer));
 	return pointer;
+}
+
+/*
+ * An index whose bound the verifier is to follow: without this clang compares one copy of it and
+ * uses another, or folds two comparisons into one of which kernels before 6.13 learn nothing. 64
+ * bits, as any narrower number is copied once more to extend it.
+ */
+static __always_inline __u64 arq_index(__u64 index)
+{
+	if (!__builtin_constant_p(index))
+		asm volatile("" : "+r"(index));
+	return index;
 }
 
 #endif

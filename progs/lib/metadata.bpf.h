@@ -28,7 +28,7 @@ static __always_inline bool arq_ethernet_holds(void *data, void *end, __u32 flag
 	struct ethhdr *ethernet = data;
 	if ((void *)(ethernet + 1) > end)
 		return false;
-	__u16 kind = bpf_ntohs(ethernet->h_proto);
+	__u16 kind = bpf_ntohs(*(__be16 *)(data + offsetof(struct ethhdr, h_proto)));
 	if (arq_likely(!(flags & ARQ_PACKET_VLAN)))
 		return kind == ethertype;
 
@@ -49,8 +49,9 @@ static __always_inline bool arq_ipv4_holds(void *data, void *end, __u32 flags,
 					   const struct arq_packet *packet)
 {
 	__u32 offset = packet->l3_offset;
-	struct iphdr *ip = arq_at(data, end, offset, sizeof(*ip));
-	if (!ip || ip->protocol != packet->protocol)
+	struct iphdr *ip;
+	if (!arq_at((void **)&ip, data, end, offset, sizeof(*ip)) ||
+	    ip->protocol != packet->protocol)
 		return false;
 	__u8 first = *(__u8 *)ip;
 	__u32 size = (first & 0xf) * 4u;
@@ -73,8 +74,8 @@ static __always_inline bool arq_ipv6_holds(void *data, void *end, __u32 flags,
 	const __u32 chained =
 		ARQ_PACKET_IPV6_EXTENSIONS | ARQ_PACKET_FRAGMENT | ARQ_PACKET_FIRST_FRAGMENT;
 	__u32 offset = packet->l3_offset;
-	struct ipv6hdr *ip = arq_at(data, end, offset, sizeof(*ip));
-	if (!ip || *(__u8 *)ip >> 4 != 6)
+	struct ipv6hdr *ip;
+	if (!arq_at((void **)&ip, data, end, offset, sizeof(*ip)) || *(__u8 *)ip >> 4 != 6)
 		return false;
 	struct arq_ipv6_chain chain = {
 		.offset = offset + sizeof(*ip),

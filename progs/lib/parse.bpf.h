@@ -30,6 +30,7 @@
 #include <linux/tcp.h>
 #include <linux/udp.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* IPv4 fragment field (RFC 791): more-fragments flag, and offset in units of 8 bytes. */
 #define ARQ_IPV4_MORE_FRAGMENTS 0x2000
@@ -84,10 +85,54 @@ struct arq_ipv6_chain {
 	bool broken; /* truncated, or more than we follow */
 };
 
-static __always_inline void arq_malformed(struct arq_packet *packet, enum arq_reason reason)
+/*
+ * Members of struct arq_packet, by the 64-bit word that they are part of. The parser collects them
+ * in two such words, which stay in registers, and on the usual paths are constants in the end;
+ * written one by one, they were half of the cost of a parse.
+ */
+struct arq_found {
+	__u64 where; /* l3_offset, l4_offset, payload_offset, ethertype */
+	__u64 what; /* vlan_id, dcid_offset, dcid_length, protocol, reason */
+};
+
+_Static_assert(offsetof(struct arq_packet, l3_offset) == 40 &&
+		       offsetof(struct arq_packet, ethertype) == 46 &&
+		       offsetof(struct arq_packet, vlan_id) == 48 &&
+		       offsetof(struct arq_packet, reason) == 54,
+	       "members of struct arq_found");
+
+/* A parse under way. Lives in registers, as everything that uses it is inline. */
+struct arq_parse {
+	void *data;
+	void *end;
+	__u32 length; /* of the frame */
+	__u32 flags; /* ARQ_PACKET_* found so far */
+	__u32 quic_version;
+	struct arq_found found;
+};
+
+/* Sets `size` bytes at byte `at` of a word as it lies in memory. */
+static __always_inline void arq_put(__u64 *word, __u32 at, __u32 size, __u64 value)
 {
-	packet->flags |= ARQ_PACKET_MALFORMED;
-	packet->reason = reason;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	__u32 shift = 8 * at;
+#else
+	__u32 shift = 64 - 8 * (at + size);
+#endif
+	*word = (*word & ~(((1ULL << 8 * size) - 1) << shift)) | value << shift;
+}
+
+#define ARQ_PUT_WHERE(parse, member, value)                                      \
+	arq_put(&(parse)->found.where, offsetof(struct arq_packet, member) - 40, \
+		sizeof(((struct arq_packet *)0)->member), value)
+#define ARQ_PUT_WHAT(parse, member, value)                                      \
+	arq_put(&(parse)->found.what, offsetof(struct arq_packet, member) - 48, \
+		sizeof(((struct arq_packet *)0)->member), value)
+
+static __always_inline void arq_malformed(struct arq_parse *parse, enum arq_reason reason)
+{
+	parse->flags |= ARQ_PACKET_MALFORMED;
+	ARQ_PUT_WHAT(parse, reason, reason);
 }
 
 static __always_inline bool arq_is_vlan(__u16 ethertype)
@@ -116,9 +161,9 @@ static __always_inline void arq_ipv6_walk(void *data, void *end, __u32 limit,
 		if (!fragment && !arq_ipv6_is_extension(chain->protocol))
 			return;
 		/* Every kind has at least 8 bytes. */
-		struct arq_ipv6_fragment *header =
-			arq_at(data, end, chain->offset, sizeof(*header));
-		if (!header || chain->offset + sizeof(*header) > limit) {
+		struct arq_ipv6_fragment *header;
+		if (!arq_at((void **)&header, data, end, chain->offset, sizeof(*header)) ||
+		    chain->offset + sizeof(*header) > limit) {
 			chain->broken = true;
 			return;
 		}
@@ -148,24 +193,14 @@ static __always_inline void arq_ipv6_walk(void *data, void *end, __u32 limit,
 		chain->protocol == IPPROTO_FRAGMENT || arq_ipv6_is_extension(chain->protocol);
 }
 
-/* Looks for QUIC in the `length` bytes of a UDP payload. Short of bytes: it is none. */
-static __always_inline void arq_parse_quic(void *data, void *end, __u32 offset, __u32 length,
-					   struct arq_packet *packet)
+static __always_inline void arq_parse_quic_long(struct arq_parse *parse, __u32 offset, __u32 length,
+						__u8 first)
 {
-	__u8 *at = arq_at(data, end, offset, ARQ_QUIC_SHORT_OFFSET + 1);
-	if (!at || length < ARQ_QUIC_SHORT_OFFSET + 1)
-		return;
-	__u8 first = at[0];
-	if (!(first & ARQ_QUIC_FORM_LONG)) {
-		if (!(first & ARQ_QUIC_FIXED_BIT))
-			return;
-		packet->flags |= ARQ_PACKET_QUIC_SHORT;
-		packet->dcid_offset = offset + ARQ_QUIC_SHORT_OFFSET;
-		return;
-	}
+	__u8 *at;
+
 	/* With both connection IDs empty there is one byte more: the source's length. */
-	at = arq_at(data, end, offset, ARQ_QUIC_DCID_OFFSET + 1);
-	if (!at || length < ARQ_QUIC_DCID_OFFSET + 1)
+	if (length < ARQ_QUIC_DCID_OFFSET + 1 ||
+	    !arq_at((void **)&at, parse->data, parse->end, offset, ARQ_QUIC_DCID_OFFSET + 1))
 		return;
 	__u32 version = (__u32)at[1] << 24 | (__u32)at[2] << 16 | (__u32)at[3] << 8 | at[4];
 	__u8 dcid_length = at[5];
@@ -174,204 +209,236 @@ static __always_inline void arq_parse_quic(void *data, void *end, __u32 offset, 
 	bool known = version == ARQ_QUIC_V1 || version == ARQ_QUIC_V2;
 	if (known && dcid_length > ARQ_QUIC_CID_MAX)
 		return;
-	packet->flags |= ARQ_PACKET_QUIC_LONG;
-	packet->quic_version = version;
-	packet->dcid_length = dcid_length;
-	packet->dcid_offset = offset + ARQ_QUIC_DCID_OFFSET;
+	parse->flags |= ARQ_PACKET_QUIC_LONG;
+	parse->quic_version = version;
+	ARQ_PUT_WHAT(parse, dcid_length, dcid_length);
+	ARQ_PUT_WHAT(parse, dcid_offset, offset + ARQ_QUIC_DCID_OFFSET);
 
 	__u8 type = first & (ARQ_QUIC_FIXED_BIT | ARQ_QUIC_TYPE_MASK);
 	if ((version == ARQ_QUIC_V1 && type == (ARQ_QUIC_FIXED_BIT | ARQ_QUIC_V1_INITIAL)) ||
 	    (version == ARQ_QUIC_V2 && type == (ARQ_QUIC_FIXED_BIT | ARQ_QUIC_V2_INITIAL)))
-		packet->flags |= ARQ_PACKET_QUIC_INITIAL;
+		parse->flags |= ARQ_PACKET_QUIC_INITIAL;
 }
 
-static __always_inline void arq_parse_udp(void *data, void *end, __u32 offset, __u32 limit,
-					  struct arq_packet *packet)
+/* Looks for QUIC in the `length` bytes of a UDP payload. Short of bytes: it is none. */
+static __always_inline void arq_parse_quic(struct arq_parse *parse, __u32 offset, __u32 length)
 {
-	if (offset + sizeof(struct udphdr) > limit)
-		return arq_malformed(packet, ARQ_REASON_L4_TRUNCATED);
-	struct udphdr *udp = arq_at(data, end, offset, sizeof(*udp));
-	if (!udp)
-		return;
-	packet->l4_offset = offset;
-	packet->payload_offset = offset + sizeof(*udp);
-	__u32 length = bpf_ntohs(udp->len);
-	if (length < sizeof(*udp))
-		return arq_malformed(packet, ARQ_REASON_UDP_LENGTH);
-	/* The length in a first fragment is that of the whole datagram; QUIC never fragments. */
-	if (packet->flags & ARQ_PACKET_FRAGMENT)
-		return;
-	if (offset + length > limit)
-		return arq_malformed(packet, ARQ_REASON_UDP_LENGTH);
-	arq_parse_quic(data, end, offset + sizeof(*udp), length - sizeof(*udp), packet);
-}
+	__u8 *at;
 
-static __always_inline void arq_parse_tcp(void *data, void *end, __u32 offset, __u32 limit,
-					  struct arq_packet *packet)
-{
-	if (offset + sizeof(struct tcphdr) > limit)
-		return arq_malformed(packet, ARQ_REASON_L4_TRUNCATED);
-	struct tcphdr *tcp = arq_at(data, end, offset, sizeof(*tcp));
-	if (!tcp)
+	if (length < ARQ_QUIC_SHORT_OFFSET + 1 ||
+	    !arq_at((void **)&at, parse->data, parse->end, offset, ARQ_QUIC_SHORT_OFFSET + 1))
 		return;
-	packet->l4_offset = offset;
-	/* The data offset is the upper half of byte 12, in units of 4 bytes. */
-	__u32 length = (((__u8 *)tcp)[12] >> 4) * 4u;
-	if (length < sizeof(*tcp) || offset + length > limit)
-		return arq_malformed(packet, ARQ_REASON_TCP_HEADER_LENGTH);
-	packet->payload_offset = offset + length;
-}
-
-static __always_inline void arq_parse_l4(void *data, void *end, __u32 offset, __u32 limit,
-					 struct arq_packet *packet)
-{
-	if ((packet->flags & (ARQ_PACKET_FRAGMENT | ARQ_PACKET_FIRST_FRAGMENT)) ==
-	    ARQ_PACKET_FRAGMENT)
-		return;
-	if (arq_likely(packet->protocol == IPPROTO_UDP)) {
-		arq_parse_udp(data, end, offset, limit, packet);
-	} else if (packet->protocol == IPPROTO_TCP) {
-		arq_parse_tcp(data, end, offset, limit, packet);
-	} else if (packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6) {
-		if (offset + ARQ_ICMP_HEADER > limit)
-			return arq_malformed(packet, ARQ_REASON_L4_TRUNCATED);
-		if (arq_at(data, end, offset, ARQ_ICMP_HEADER))
-			packet->l4_offset = offset;
+	if (*at & ARQ_QUIC_FORM_LONG)
+		return arq_parse_quic_long(parse, offset, length, *at);
+	if (*at & ARQ_QUIC_FIXED_BIT) {
+		parse->flags |= ARQ_PACKET_QUIC_SHORT;
+		ARQ_PUT_WHAT(parse, dcid_offset, offset + ARQ_QUIC_SHORT_OFFSET);
 	}
 }
 
-static __always_inline void arq_parse_ipv4(void *data, void *end, __u32 offset,
-					   struct arq_packet *packet)
+static __always_inline void arq_parse_udp(struct arq_parse *parse, __u32 offset, __u32 limit)
 {
-	struct iphdr *ip = arq_at(data, end, offset, sizeof(*ip));
-	if (!ip)
-		return arq_malformed(packet, ARQ_REASON_IPV4_TRUNCATED);
-	packet->l3_offset = offset;
-	packet->flags |= ARQ_PACKET_IPV4;
-	packet->protocol = ip->protocol;
+	struct udphdr *udp;
+
+	if (offset + sizeof(*udp) > limit)
+		return arq_malformed(parse, ARQ_REASON_L4_TRUNCATED);
+	if (!arq_at((void **)&udp, parse->data, parse->end, offset, sizeof(*udp)))
+		return;
+	ARQ_PUT_WHERE(parse, l4_offset, offset);
+	ARQ_PUT_WHERE(parse, payload_offset, offset + sizeof(*udp));
+	__u32 length = bpf_ntohs(udp->len);
+	if (length < sizeof(*udp))
+		return arq_malformed(parse, ARQ_REASON_UDP_LENGTH);
+	/* The length in a first fragment is that of the whole datagram; QUIC never fragments. */
+	if (parse->flags & ARQ_PACKET_FRAGMENT)
+		return;
+	if (offset + length > limit)
+		return arq_malformed(parse, ARQ_REASON_UDP_LENGTH);
+	arq_parse_quic(parse, offset + sizeof(*udp), length - sizeof(*udp));
+}
+
+static __always_inline void arq_parse_tcp(struct arq_parse *parse, __u32 offset, __u32 limit)
+{
+	__u8 *tcp;
+
+	if (offset + sizeof(struct tcphdr) > limit)
+		return arq_malformed(parse, ARQ_REASON_L4_TRUNCATED);
+	if (!arq_at((void **)&tcp, parse->data, parse->end, offset, sizeof(struct tcphdr)))
+		return;
+	ARQ_PUT_WHERE(parse, l4_offset, offset);
+	/* The data offset is the upper half of byte 12, in units of 4 bytes. */
+	__u32 length = (tcp[12] >> 4) * 4u;
+	if (length < sizeof(struct tcphdr) || offset + length > limit)
+		return arq_malformed(parse, ARQ_REASON_TCP_HEADER_LENGTH);
+	ARQ_PUT_WHERE(parse, payload_offset, offset + length);
+}
+
+/* What follows the IP headers at `offset`; the IP payload ends at `limit`. */
+static __always_inline void arq_parse_l4(struct arq_parse *parse, __u8 protocol, __u32 offset,
+					 __u32 limit)
+{
+	void *icmp;
+
+	if ((parse->flags & (ARQ_PACKET_FRAGMENT | ARQ_PACKET_FIRST_FRAGMENT)) ==
+	    ARQ_PACKET_FRAGMENT)
+		return;
+	if (arq_likely(protocol == IPPROTO_UDP))
+		return arq_parse_udp(parse, offset, limit);
+	if (protocol == IPPROTO_TCP)
+		return arq_parse_tcp(parse, offset, limit);
+	if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6)
+		return;
+	if (offset + ARQ_ICMP_HEADER > limit)
+		return arq_malformed(parse, ARQ_REASON_L4_TRUNCATED);
+	if (arq_at(&icmp, parse->data, parse->end, offset, ARQ_ICMP_HEADER))
+		ARQ_PUT_WHERE(parse, l4_offset, offset);
+}
+
+static __always_inline void arq_parse_ipv4(struct arq_parse *parse, __u32 offset)
+{
+	struct iphdr *ip;
+
+	if (!arq_at((void **)&ip, parse->data, parse->end, offset, sizeof(*ip)))
+		return arq_malformed(parse, ARQ_REASON_IPV4_TRUNCATED);
+	__u8 protocol = ip->protocol;
+	ARQ_PUT_WHERE(parse, l3_offset, offset);
+	ARQ_PUT_WHAT(parse, protocol, protocol);
+	parse->flags |= ARQ_PACKET_IPV4;
 	/* Bit fields in <linux/ip.h> are two loads; the byte is one. */
 	__u8 first = *(__u8 *)ip;
 	if (first >> 4 != 4)
-		return arq_malformed(packet, ARQ_REASON_IPV4_VERSION);
+		return arq_malformed(parse, ARQ_REASON_IPV4_VERSION);
 	__u32 size = (first & 0xf) * 4u;
 	if (size < sizeof(*ip))
-		return arq_malformed(packet, ARQ_REASON_IPV4_HEADER_LENGTH);
-	if (size > sizeof(*ip))
-		packet->flags |= ARQ_PACKET_IPV4_OPTIONS;
-	if (offset + size > packet->length)
-		return arq_malformed(packet, ARQ_REASON_IPV4_TRUNCATED);
-	__u32 total = bpf_ntohs(ip->tot_len);
-	if (total < size || offset + total > packet->length)
-		return arq_malformed(packet, ARQ_REASON_IPV4_TOTAL_LENGTH);
-
-	__u16 fragment = bpf_ntohs(ip->frag_off);
-	if (arq_unlikely(fragment & (ARQ_IPV4_MORE_FRAGMENTS | ARQ_IPV4_OFFSET))) {
-		packet->flags |= ARQ_PACKET_FRAGMENT;
-		if (!(fragment & ARQ_IPV4_OFFSET))
-			packet->flags |= ARQ_PACKET_FIRST_FRAGMENT;
+		return arq_malformed(parse, ARQ_REASON_IPV4_HEADER_LENGTH);
+	if (arq_unlikely(size > sizeof(*ip))) {
+		parse->flags |= ARQ_PACKET_IPV4_OPTIONS;
+		if (offset + size > parse->length)
+			return arq_malformed(parse, ARQ_REASON_IPV4_TRUNCATED);
 	}
-	arq_parse_l4(data, end, offset + size, offset + total, packet);
+	__u32 total = bpf_ntohs(ip->tot_len);
+	if (total < size || offset + total > parse->length)
+		return arq_malformed(parse, ARQ_REASON_IPV4_TOTAL_LENGTH);
+
+	__u16 fragment = ip->frag_off;
+	if (arq_unlikely(fragment & bpf_htons(ARQ_IPV4_MORE_FRAGMENTS | ARQ_IPV4_OFFSET))) {
+		parse->flags |= ARQ_PACKET_FRAGMENT;
+		if (!(fragment & bpf_htons(ARQ_IPV4_OFFSET)))
+			parse->flags |= ARQ_PACKET_FIRST_FRAGMENT;
+	}
+	/* With a constant the compiler makes a path of its own for packets without options. */
+	if (arq_likely(size == sizeof(*ip)))
+		return arq_parse_l4(parse, protocol, offset + sizeof(*ip), offset + total);
+	arq_parse_l4(parse, protocol, offset + size, offset + total);
 }
 
-static __always_inline void arq_parse_ipv6(void *data, void *end, __u32 offset,
-					   struct arq_packet *packet)
+static __always_inline void arq_parse_ipv6(struct arq_parse *parse, __u32 offset)
 {
-	struct ipv6hdr *ip = arq_at(data, end, offset, sizeof(*ip));
-	if (!ip)
-		return arq_malformed(packet, ARQ_REASON_IPV6_TRUNCATED);
-	packet->l3_offset = offset;
-	packet->flags |= ARQ_PACKET_IPV6;
-	packet->protocol = ip->nexthdr;
+	struct ipv6hdr *ip;
+
+	if (!arq_at((void **)&ip, parse->data, parse->end, offset, sizeof(*ip)))
+		return arq_malformed(parse, ARQ_REASON_IPV6_TRUNCATED);
+	__u8 next = ip->nexthdr;
+	ARQ_PUT_WHERE(parse, l3_offset, offset);
+	ARQ_PUT_WHAT(parse, protocol, next);
+	parse->flags |= ARQ_PACKET_IPV6;
 	if (*(__u8 *)ip >> 4 != 6)
-		return arq_malformed(packet, ARQ_REASON_IPV6_VERSION);
+		return arq_malformed(parse, ARQ_REASON_IPV6_VERSION);
 	/* A jumbogram's zero (RFC 2675) needs more than 64 KiB of frame, which XDP never sees. */
 	__u32 limit = offset + sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	if (limit > packet->length)
-		return arq_malformed(packet, ARQ_REASON_IPV6_PAYLOAD_LENGTH);
+	if (limit > parse->length)
+		return arq_malformed(parse, ARQ_REASON_IPV6_PAYLOAD_LENGTH);
+	/* A path of its own, as above. */
+	if (arq_likely(next == IPPROTO_UDP || next == IPPROTO_TCP))
+		return arq_parse_l4(parse, next, offset + sizeof(*ip), limit);
 
 	struct arq_ipv6_chain chain = {
 		.offset = offset + sizeof(*ip),
-		.protocol = ip->nexthdr,
+		.protocol = next,
 	};
-	arq_ipv6_walk(data, end, limit, &chain);
-	packet->flags |= chain.flags;
-	packet->protocol = chain.protocol;
+	arq_ipv6_walk(parse->data, parse->end, limit, &chain);
+	parse->flags |= chain.flags;
+	ARQ_PUT_WHAT(parse, protocol, chain.protocol);
 	/* What lies further in than we look must not slip through as if it had no L4 header. */
 	if (chain.broken || chain.offset > ARQ_HEADER_OFFSET_MAX)
-		return arq_malformed(packet, ARQ_REASON_IPV6_EXTENSION);
-	arq_parse_l4(data, end, chain.offset, limit, packet);
+		return arq_malformed(parse, ARQ_REASON_IPV6_EXTENSION);
+	arq_parse_l4(parse, chain.protocol, chain.offset, limit);
 }
 
-/*
- * Reads past VLAN tags; returns the offset of what follows, with packet->ethertype its type, or 0
- * for a frame that is malformed.
- */
-static __always_inline __u32 arq_parse_ethernet(void *data, void *end, struct arq_packet *packet)
+static __always_inline void arq_parse_l3(struct arq_parse *parse, __u16 ethertype, __u32 offset)
 {
-	struct ethhdr *ethernet = data;
-	if ((void *)(ethernet + 1) > end) {
-		arq_malformed(packet, ARQ_REASON_ETH_TRUNCATED);
-		return 0;
-	}
-	packet->ethertype = bpf_ntohs(ethernet->h_proto);
-	if (arq_likely(!arq_is_vlan(packet->ethertype)))
-		return sizeof(*ethernet);
+	ARQ_PUT_WHERE(parse, ethertype, ethertype);
+	if (ethertype == ETH_P_IP)
+		arq_parse_ipv4(parse, offset);
+	else if (ethertype == ETH_P_IPV6)
+		arq_parse_ipv6(parse, offset);
+}
 
-	struct arq_vlan_tag *tag = (void *)(ethernet + 1);
-	if ((void *)(tag + 1) > end) {
-		arq_malformed(packet, ARQ_REASON_ETH_TRUNCATED);
-		return 0;
-	}
-	packet->flags |= ARQ_PACKET_VLAN;
-	packet->vlan_id = bpf_ntohs(tag->control) & 0xfff;
-	packet->ethertype = bpf_ntohs(tag->ethertype);
-	if (!arq_is_vlan(packet->ethertype))
-		return sizeof(*ethernet) + sizeof(*tag);
+/* A frame with one or two tags; `ethertype` is the first one's. */
+static __always_inline void arq_parse_vlan(struct arq_parse *parse, __u16 ethertype)
+{
+	struct arq_vlan_tag *tag = parse->data + sizeof(struct ethhdr);
+	__u32 offset = sizeof(struct ethhdr) + sizeof(*tag);
 
-	tag++;
-	if ((void *)(tag + 1) > end) {
-		arq_malformed(packet, ARQ_REASON_ETH_TRUNCATED);
-		return 0;
+	ARQ_PUT_WHERE(parse, ethertype, ethertype);
+	if ((void *)(tag + 1) > parse->end)
+		return arq_malformed(parse, ARQ_REASON_ETH_TRUNCATED);
+	parse->flags |= ARQ_PACKET_VLAN;
+	ARQ_PUT_WHAT(parse, vlan_id, bpf_ntohs(tag->control) & 0xfff);
+	ethertype = bpf_ntohs(tag->ethertype);
+	if (arq_is_vlan(ethertype)) {
+		ARQ_PUT_WHERE(parse, ethertype, ethertype);
+		tag++;
+		if ((void *)(tag + 1) > parse->end)
+			return arq_malformed(parse, ARQ_REASON_ETH_TRUNCATED);
+		parse->flags |= ARQ_PACKET_QINQ;
+		ethertype = bpf_ntohs(tag->ethertype);
+		offset += sizeof(*tag);
+		if (arq_is_vlan(ethertype)) {
+			ARQ_PUT_WHERE(parse, ethertype, ethertype);
+			return arq_malformed(parse, ARQ_REASON_VLAN_DEPTH);
+		}
 	}
-	packet->flags |= ARQ_PACKET_QINQ;
-	packet->ethertype = bpf_ntohs(tag->ethertype);
-	if (!arq_is_vlan(packet->ethertype))
-		return sizeof(*ethernet) + 2 * sizeof(*tag);
-	arq_malformed(packet, ARQ_REASON_VLAN_DEPTH);
-	return 0;
+	arq_parse_l3(parse, ethertype, offset);
+}
+
+static __always_inline void arq_parse_ethernet(struct arq_parse *parse)
+{
+	struct ethhdr *ethernet = parse->data;
+
+	if ((void *)(ethernet + 1) > parse->end)
+		return arq_malformed(parse, ARQ_REASON_ETH_TRUNCATED);
+	/* The structure is declared packed, which makes two loads of its 16-bit field. */
+	__u16 ethertype = bpf_ntohs(*(__be16 *)(parse->data + offsetof(struct ethhdr, h_proto)));
+	if (arq_unlikely(arq_is_vlan(ethertype)))
+		return arq_parse_vlan(parse, ethertype);
+	arq_parse_l3(parse, ethertype, sizeof(*ethernet));
 }
 
 /* Parses the frame of `ctx` into `packet`, all of whose members it sets. */
 static __always_inline void arq_parse(struct xdp_md *ctx, struct arq_packet *packet)
 {
-	void *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
+	struct arq_parse parse = {
+		.length = bpf_xdp_get_buff_len(ctx),
+	};
 
-	packet->data = (__u64)(long)data;
-	packet->data_end = (__u64)(long)end;
+	parse.data = (void *)(long)ctx->data;
+	parse.end = (void *)(long)ctx->data_end;
+	packet->data = (__u64)(long)parse.data;
+	packet->data_end = (__u64)(long)parse.end;
 	packet->ifindex = ctx->ingress_ifindex;
 	packet->queue = ctx->rx_queue_index;
-	packet->flags = 0;
-	packet->length = bpf_xdp_get_buff_len(ctx);
-	packet->quic_version = 0;
+	packet->length = parse.length;
+	ARQ_PUT_WHERE(&parse, l3_offset, ARQ_OFFSET_NONE);
+	ARQ_PUT_WHERE(&parse, l4_offset, ARQ_OFFSET_NONE);
+	ARQ_PUT_WHERE(&parse, payload_offset, ARQ_OFFSET_NONE);
+	ARQ_PUT_WHAT(&parse, dcid_offset, ARQ_OFFSET_NONE);
+	arq_parse_ethernet(&parse);
+	packet->flags = parse.flags;
+	packet->quic_version = parse.quic_version;
 	packet->flow_hash = 0;
-	packet->l3_offset = ARQ_OFFSET_NONE;
-	packet->l4_offset = ARQ_OFFSET_NONE;
-	packet->payload_offset = ARQ_OFFSET_NONE;
-	packet->ethertype = 0;
-	packet->vlan_id = 0;
-	packet->dcid_offset = ARQ_OFFSET_NONE;
-	packet->dcid_length = 0;
-	packet->protocol = 0;
-	packet->reason = ARQ_REASON_NONE;
-
-	__u32 offset = arq_parse_ethernet(data, end, packet);
-	if (!offset)
-		return;
-	if (packet->ethertype == ETH_P_IP)
-		arq_parse_ipv4(data, end, offset, packet);
-	else if (packet->ethertype == ETH_P_IPV6)
-		arq_parse_ipv6(data, end, offset, packet);
+	*(__u64 *)&packet->l3_offset = parse.found.where;
+	*(__u64 *)&packet->vlan_id = parse.found.what;
 }
 
 #endif

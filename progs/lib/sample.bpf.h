@@ -138,8 +138,8 @@ static __always_inline void arq_sample_take(struct xdp_md *ctx, struct arq_count
 	sample->reason = verdict->reason;
 	sample->verdict = verdict->action;
 	sample->program = program;
-	/* Also beyond the linear part. That the length is not 0 has to be a matter of ranges: from a
-	 * comparison with 0 the verifier of 6.1 learns nothing. */
+	/* Also beyond the linear part. That the length is not 0 has to be a matter of ranges: from
+	 * a comparison with 0 the verifier of 6.1 learns nothing. */
 	__u32 last = captured - 1;
 	asm volatile("" : "+r"(last));
 	if (last >= ARQ_SNAPLEN_MAX || bpf_xdp_load_bytes(ctx, 0, sample->head, last + 1))

@@ -6,6 +6,8 @@
 #ifndef ARQUANT_PROGS_LIB_VERDICT_H
 #define ARQUANT_PROGS_LIB_VERDICT_H
 
+#include "progs/lib/bounds.bpf.h"
+
 #include <arquant/counters.h>
 #include <arquant/packet.h>
 #include <arquant/reason.h>
@@ -27,17 +29,12 @@ static __always_inline __u32 arq_cpu(void)
 static __always_inline void arq_count(struct arq_counters *counters,
 				      const struct arq_verdict *verdict)
 {
-	__u32 action = verdict->action;
-	__u32 reason = verdict->reason;
-	/* Else clang compares one copy of the action and indexes by another, unbounded one. */
-	asm volatile("" : "+r"(action));
+	__u64 action = arq_index(verdict->action);
 	counters->actions[action <= XDP_REDIRECT ? action : ARQ_ACTION_INVALID]++;
-	if (reason >= ARQ_REASON_MAX)
+	if (verdict->reason == ARQ_REASON_NONE)
 		return;
-	/* Else clang folds both comparisons into one of reason - 1, and kernels before 6.13 do not
-	 * learn from that how large the reason is. */
-	asm volatile("" : "+r"(reason));
-	if (reason != ARQ_REASON_NONE)
+	__u64 reason = arq_index(verdict->reason);
+	if (reason < ARQ_REASON_MAX)
 		counters->reasons[reason]++;
 }
 

@@ -19,13 +19,9 @@
 #include <linux/ipv6.h>
 #include <linux/udp.h>
 #include <stdbool.h>
+#include <stddef.h>
 
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, ARQ_SERVICES_MAX);
-	__type(key, struct arq_service_key);
-	__type(value, struct arq_service);
-} services SEC(".maps");
+struct arq_services arq_services SEC(".bss.services");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_XSKMAP);
@@ -34,44 +30,76 @@ struct {
 	__type(value, __u32);
 } xsks SEC(".maps");
 
-/* Reads destination address and port from the packet. Returns false if it is no whole UDP datagram.
- */
-static __always_inline bool arq_redirect_key(struct xdp_md *ctx, const struct arq_packet *packet,
-					     struct arq_service_key *key)
+/* Two words as they follow each other in memory. */
+static __always_inline __u64 arq_words(__u32 first, __u32 second)
 {
-	void *data = (void *)(long)ctx->data;
-	void *end = (void *)(long)ctx->data_end;
-	__u32 flags = packet->flags;
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return (__u64)second << 32 | first;
+#else
+	return (__u64)first << 32 | second;
+#endif
+}
 
-	if (packet->protocol != IPPROTO_UDP || flags & (ARQ_PACKET_FRAGMENT | ARQ_PACKET_MALFORMED))
-		return false;
-	struct udphdr *udp = arq_at(data, end, packet->l4_offset, sizeof(*udp));
-	if (!udp)
-		return false;
-	__builtin_memset(key, 0, sizeof(*key));
-	key->port = udp->dest;
-	if (flags & ARQ_PACKET_IPV4) {
-		struct iphdr *ip = arq_at(data, end, packet->l3_offset, sizeof(*ip));
-		if (!ip)
+/* Reads the destination from the packet. Returns false if the IP header is not where it was. */
+static __always_inline bool arq_redirect_address(void *data, void *end,
+						 const struct arq_packet *packet,
+						 struct arq_service_address *address)
+{
+	__be32 *to;
+
+	if (packet->flags & ARQ_PACKET_IPV4) {
+		if (!arq_at((void **)&to, data, end,
+			    packet->l3_offset + offsetof(struct iphdr, daddr), sizeof(*to)))
 			return false;
-		key->address[10] = 0xff;
-		key->address[11] = 0xff;
-		__builtin_memcpy(key->address + 12, &ip->daddr, sizeof(ip->daddr));
+		address->words[0] = 0;
+		address->words[1] = arq_words(bpf_htonl(0xffff), *to);
 		return true;
 	}
-	struct ipv6hdr *ip = arq_at(data, end, packet->l3_offset, sizeof(*ip));
-	if (!ip)
+	if (!arq_at((void **)&to, data, end, packet->l3_offset + offsetof(struct ipv6hdr, daddr),
+		    4 * sizeof(*to)))
 		return false;
-	__builtin_memcpy(key->address, &ip->daddr, sizeof(ip->daddr));
+	address->words[0] = arq_words(to[0], to[1]);
+	address->words[1] = arq_words(to[2], to[3]);
 	return true;
 }
 
-static __always_inline bool arq_redirect_is_service(struct arq_service_key *key)
+static __always_inline bool arq_redirect_contains(const struct arq_service_set *set,
+						  const struct arq_service_address *address)
 {
-	if (bpf_map_lookup_elem(&services, key))
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < ARQ_SERVICE_ADDRESSES && i < set->count; i++) {
+		if (set->addresses[i].words[1] == address->words[1] &&
+		    set->addresses[i].words[0] == address->words[0])
+			return true;
+	}
+	return false;
+}
+
+/* Is it a whole UDP datagram to a service? Destination and port are those in the packet now. */
+static __always_inline bool arq_redirect_is_service(struct xdp_md *ctx,
+						    const struct arq_packet *packet)
+{
+	void *data = (void *)(long)ctx->data;
+	void *end = (void *)(long)ctx->data_end;
+	struct arq_service_address address;
+	struct udphdr *udp;
+
+	if (packet->protocol != IPPROTO_UDP ||
+	    packet->flags & (ARQ_PACKET_FRAGMENT | ARQ_PACKET_MALFORMED))
+		return false;
+	if (!arq_at((void **)&udp, data, end, packet->l4_offset, sizeof(*udp)))
+		return false;
+	__be16 port = udp->dest;
+	__u32 index = arq_services.set_of_port[port];
+	if (arq_likely(!index))
+		return false;
+	const struct arq_service_set *set = &arq_services.sets[index & (ARQ_SERVICE_SETS - 1)];
+	if (set->port != port)
+		return false;
+	if (set->any)
 		return true;
-	__builtin_memset(key->address, 0, sizeof(key->address));
-	return bpf_map_lookup_elem(&services, key);
+	return arq_redirect_address(data, end, packet, &address) &&
+	       arq_redirect_contains(set, &address);
 }
 
 /* Decides and counts. Returns the action. */
@@ -79,9 +107,8 @@ static __always_inline int arq_redirect_run(struct xdp_md *ctx, const struct arq
 					    struct arq_counters *counters)
 {
 	struct arq_verdict verdict = {.action = XDP_PASS};
-	struct arq_service_key key;
 
-	if (arq_redirect_key(ctx, packet, &key) && arq_redirect_is_service(&key)) {
+	if (arq_redirect_is_service(ctx, packet)) {
 		/* The flags are what it returns for a queue without a socket. */
 		verdict.action = bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_PASS);
 		verdict.reason =

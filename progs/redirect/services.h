@@ -5,6 +5,9 @@
  * go to the AF_XDP socket of their receive queue; address 0.0.0.0 or :: stands for every address of
  * either family. Changes take effect with the next packet. Needs CAP_BPF or root to open; the
  * descriptors then work without privileges.
+ *
+ * The program reads the table while it is changed (arquant/service.h), but two that change it at
+ * once would harm each other's work: that is for one process and one thread, the daemon's.
  */
 #ifndef ARQUANT_PROGS_REDIRECT_SERVICES_H
 #define ARQUANT_PROGS_REDIRECT_SERVICES_H
@@ -22,8 +25,10 @@
 int arq_services_open(const char *pin_directory, struct arq_error *error);
 int arq_xsks_open(const char *pin_directory, struct arq_error *error);
 
-/* Adds a service; adding it twice is no error. Returns 0 or a negative errno with `error` set
- * (-E2BIG: ARQ_SERVICES_MAX reached). */
+/*
+ * Adds a service; adding it twice is no error. Returns 0 or a negative errno with `error` set
+ * (-E2BIG: no room for another port, or for another address on that port).
+ */
 int arq_service_add(int services, const union arq_address *address, struct arq_error *error);
 
 /* Removes a service. Returns 0, or a negative errno with `error` set (-ENOENT: it is not there). */

@@ -28,6 +28,8 @@ static struct bpf_object *foreign[BENCH_ROWS_MAX];
 static size_t program_count;
 static size_t foreign_count;
 static struct arq_policy *policy;
+static struct arq_prefix listed_v4[PREFIXES];
+static struct arq_prefix listed_v6[PREFIXES];
 static int xsk = -1;
 
 /* --- packets ---------------------------------------------------------------------------------- */
@@ -52,9 +54,9 @@ static void put_udp(uint8_t *udp, uint32_t *random, bool service, size_t length)
 	put(udp, random_next(random) | 1024, 2);
 	put(udp + 2, service ? 443 : 1024 + random_next(random) % 30000, 2);
 	put(udp + 4, (uint32_t)length, 2);
-	/* A QUIC short header, or anything. */
+	/* A QUIC short header: two fixed bits, the rest is random or encrypted. */
 	if (service)
-		put(udp + 8, 0x4a000000 | random_next(random) >> 8, 2);
+		put(udp + 8, 0x4000 | (random_next(random) & 0x3fff), 2);
 }
 
 static void put_ipv4(uint8_t *frame, uint32_t *random, bool service)
@@ -77,12 +79,24 @@ static void put_ipv6(uint8_t *frame, uint32_t *random, bool service)
 	put(ip, 0x60000000, 4);
 	put(ip + 4, BENCH_BYTES - 54, 2);
 	put(ip + 6, 17 << 8 | 64, 2);
-	put(ip + 8, 0x20010db8, 4);
+	put(ip + 8, 0x20000000 | (random_next(random) & 0x1fffffff), 4);
 	put(ip + 12, random_next(random), 4);
 	put(ip + 20, random_next(random), 4);
 	put(ip + 24, 0x20010db8, 4);
 	put(ip + 36, service ? 1 : random_next(random), 4);
 	put_udp(ip + 40, random, service, BENCH_BYTES - 54);
+}
+
+/* Makes the address begin as the prefix does. */
+static void put_prefix(uint8_t *address, const struct arq_prefix *prefix)
+{
+	size_t whole = prefix->length / 8;
+	uint8_t mask = (uint8_t)(0xff00 >> prefix->length % 8);
+
+	memcpy(address, prefix->address, whole);
+	if (mask)
+		address[whole] =
+			(uint8_t)((prefix->address[whole] & mask) | (address[whole] & ~mask));
 }
 
 void bench_packets(struct bench_packet *packets, enum bench_packets kind)
@@ -93,10 +107,16 @@ void bench_packets(struct bench_packet *packets, enum bench_packets kind)
 	for (size_t i = 0; i < BENCH_PACKETS; i++) {
 		uint8_t *frame = packets[i].bytes;
 		bool service = kind == BENCH_SERVICE_V4 || kind == BENCH_SERVICE_V6;
-		if (kind == BENCH_OTHER_V4 || kind == BENCH_SERVICE_V4)
+		bool v4 = kind == BENCH_OTHER_V4 || kind == BENCH_SERVICE_V4 ||
+			  kind == BENCH_LISTED_V4;
+		if (v4)
 			put_ipv4(frame, &random, service);
 		else
 			put_ipv6(frame, &random, service);
+		if (kind == BENCH_LISTED_V4)
+			put_prefix(frame + 26, &listed_v4[i % PREFIXES]);
+		else if (kind == BENCH_LISTED_V6)
+			put_prefix(frame + 22, &listed_v6[i % PREFIXES]);
 	}
 }
 
@@ -125,7 +145,7 @@ static int make_policy(void)
 		v4.length = (uint8_t)(20 + random_next(&random) % 13);
 		put(v4.address, random_next(&random) & ~0u << (32 - v4.length), 4);
 		v6.length = (uint8_t)(40 + random_next(&random) % 25);
-		put(v6.address, 0x20010db8, 4);
+		put(v6.address, 0x20000000 | (random_next(&random) & 0x1fffffff), 4);
 		put(v6.address + 4, random_next(&random) & (uint32_t)(~0ull << (64 - v6.length)),
 		    4);
 		int status = arq_policy_add_source(policy, (uint32_t)rule, &v4, &error);
@@ -133,6 +153,8 @@ static int make_policy(void)
 			status = arq_policy_add_source(policy, (uint32_t)rule, &v6, &error);
 		if (status)
 			rule = status;
+		listed_v4[i] = v4;
+		listed_v6[i] = v6;
 	}
 	return rule > 0 ? 0 : complain(error.text, rule);
 }
@@ -144,7 +166,7 @@ static int make_service(struct bpf_object *object)
 	union arq_address address;
 	uint32_t queue = 0;
 
-	int services = bpf_object__find_map_fd_by_name(object, "services");
+	int services = bpf_object__find_map_fd_by_name(object, ".bss.services");
 	int xsks = bpf_object__find_map_fd_by_name(object, "xsks");
 	if (services < 0 || xsks < 0)
 		return 0;
@@ -257,6 +279,10 @@ static int open_ours(struct bench_row *rows, int *count)
 		0);
 	add_row(rows, count, "firewall, 1000 prefixes, IPv6", firewall, BENCH_OTHER_V6, XDP_PASS,
 		0);
+	add_row(rows, count, "firewall, from a listed prefix, IPv4", firewall, BENCH_LISTED_V4,
+		XDP_PASS, 0);
+	add_row(rows, count, "firewall, from a listed prefix, IPv6", firewall, BENCH_LISTED_V6,
+		XDP_PASS, 0);
 	add_row(rows, count, "sampler, not sampling", sampler, BENCH_OTHER_V4, XDP_PASS, 4);
 	add_row(rows, count, "sampler, 1 in 1000", sampling, BENCH_OTHER_V4, XDP_PASS, 0);
 	add_row(rows, count, "redirect, service, IPv4", redirect, BENCH_SERVICE_V4, XDP_REDIRECT,

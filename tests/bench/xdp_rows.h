@@ -14,6 +14,8 @@
 enum bench_packets {
 	BENCH_OTHER_V4, /* to addresses and ports that are no service */
 	BENCH_OTHER_V6,
+	BENCH_LISTED_V4, /* the same, from the prefixes of the policy */
+	BENCH_LISTED_V6,
 	BENCH_SERVICE_V4, /* QUIC, to the service */
 	BENCH_SERVICE_V6,
 };
@@ -26,7 +28,7 @@ struct bench_row {
 	double target; /* ns over bare at most; 0 for none */
 };
 
-/* Writes the packets of one kind. */
+/* Writes the packets of one kind. The listed ones need the policy that bench_rows_open() makes. */
 void bench_packets(struct bench_packet *packets, enum bench_packets kind);
 
 /* Loads everything. Returns the number of rows, or a negative errno after a message. */

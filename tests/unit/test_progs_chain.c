@@ -36,7 +36,7 @@ static void add_service(const struct fixture *fixture, const char *text)
 	struct arq_error error = {0};
 
 	cr_assert_eq(arq_address_parse(&address, text), 0);
-	cr_assert_eq(arq_service_add(fixture_map(fixture, "services"), &address, &error), 0);
+	cr_assert_eq(arq_service_add(fixture_map(fixture, ".bss.services"), &address, &error), 0);
 }
 
 static void enter_socket(const struct fixture *fixture, int xsk)

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -143,6 +144,52 @@ static struct arq_prefix prefix(const char *text)
 
 	cr_assert_eq(arq_prefix_parse(&parsed, text, &error), 0, "%s", error.text);
 	return parsed;
+}
+
+/* No address that a rule matches may be stopped by the filter. */
+static void compare_filter(int family, uint64_t seed)
+{
+	enum { PREFIXES = 30 };
+	static struct arq_source_filter filter;
+	struct listed list[PREFIXES];
+	uint64_t random = seed;
+	int stopped = 0;
+
+	for (size_t i = 0; i < PREFIXES; i++) {
+		list[i] = (struct listed){random_prefix(family, &random), 1};
+		/* Of every length, but not so many that all bits are set. */
+		if (i % 8 && list[i].prefix.length < 20)
+			list[i].prefix = list[0].prefix;
+	}
+	struct arq_policy *policy = policy_of(list, PREFIXES, 1);
+	arq_policy_filter(policy, &filter);
+	for (int i = 0; i < 3000; i++) {
+		uint8_t address[16];
+		for (size_t at = 0; at < sizeof(address); at++)
+			address[at] = (uint8_t)(random_next(&random) % 2 ? random_next(&random) & 3
+									 : random_next(&random));
+		uint32_t head = (uint32_t)address[0] << 24 | (uint32_t)address[1] << 16 |
+				(uint32_t)address[2] << 8 | address[3];
+		uint16_t bit =
+			family == AF_INET ? ARQ_SOURCE_BIT_V4(head) : ARQ_SOURCE_BIT_V6(head);
+		const uint8_t *bits = family == AF_INET ? filter.v4 : filter.v6;
+		bool passes = bits[bit / 8] >> bit % 8 & 1;
+		stopped += !passes;
+		cr_assert(passes || first_match(list, PREFIXES, address) == 0, "seed %lu", seed);
+	}
+	bool any = list[0].prefix.length == 0;
+	for (size_t i = 0; i < PREFIXES; i++)
+		any |= list[i].prefix.length <= 16;
+	cr_assert(stopped > 0 || any, "seed %lu: it stops nothing", seed);
+	arq_policy_destroy(policy);
+}
+
+Test(progs_policy, the_filter_stops_no_match)
+{
+	for (uint64_t seed = 1; seed <= 60; seed++) {
+		compare_filter(AF_INET, seed);
+		compare_filter(AF_INET6, seed);
+	}
 }
 
 Test(progs_policy, leaves_out_what_changes_nothing)

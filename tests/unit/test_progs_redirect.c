@@ -35,8 +35,8 @@ static void add_service(const char *text)
 	struct arq_error error = {0};
 
 	cr_assert_eq(arq_address_parse(&address, text), 0);
-	cr_assert_eq(arq_service_add(fixture_map(&redirect, "services"), &address, &error), 0, "%s",
-		     error.text);
+	cr_assert_eq(arq_service_add(fixture_map(&redirect, ".bss.services"), &address, &error), 0,
+		     "%s", error.text);
 }
 
 static void remove_service(const char *text)
@@ -45,8 +45,8 @@ static void remove_service(const char *text)
 	struct arq_error error = {0};
 
 	cr_assert_eq(arq_address_parse(&address, text), 0);
-	cr_assert_eq(arq_service_remove(fixture_map(&redirect, "services"), &address, &error), 0,
-		     "%s", error.text);
+	cr_assert_eq(arq_service_remove(fixture_map(&redirect, ".bss.services"), &address, &error),
+		     0, "%s", error.text);
 }
 
 /* The map wants a socket, not a bound one; test runs come in by queue 0. */
@@ -169,7 +169,7 @@ Test(progs_redirect, lists_its_services)
 		add_service(texts[i]);
 		add_service(texts[i]);
 	}
-	int services = fixture_map(&redirect, "services");
+	int services = fixture_map(&redirect, ".bss.services");
 	cr_assert_eq(arq_service_list(services, addresses, 4, &error), 3, "%s", error.text);
 	for (size_t i = 0; i < 3; i++) {
 		for (size_t j = 0; j < 3; j++)
@@ -184,20 +184,57 @@ Test(progs_redirect, lists_its_services)
 
 Test(progs_redirect, says_when_the_table_is_full)
 {
-	int services = fixture_map(&redirect, "services");
+	int services = fixture_map(&redirect, ".bss.services");
 	struct arq_error error = {0};
 	union arq_address address;
 	char text[64];
 
-	for (int i = 0; i < ARQ_SERVICES_MAX; i++) {
-		snprintf(text, sizeof(text), "192.0.2.1:%d", i + 1);
+	for (int i = 1; i < ARQ_SERVICE_SETS; i++) {
+		snprintf(text, sizeof(text), "192.0.2.1:%d", i);
 		add_service(text);
 	}
 	cr_assert_eq(arq_address_parse(&address, "192.0.2.1:9999"), 0);
 	cr_assert_eq(arq_service_add(services, &address, &error), -E2BIG);
 	cr_assert(strstr(error.text, "192.0.2.1:9999"), "%s", error.text);
-	cr_assert_eq(arq_service_list(services, NULL, 0, &error), ARQ_SERVICES_MAX);
+	remove_service("192.0.2.1:7");
+	add_service("192.0.2.1:9999");
+	remove_service("192.0.2.1:9999");
+	for (int i = 1; i <= ARQ_SERVICE_ADDRESSES; i++) {
+		snprintf(text, sizeof(text), "192.0.2.%d:9999", i);
+		add_service(text);
+	}
+	cr_assert_eq(arq_address_parse(&address, "203.0.113.1:9999"), 0);
+	arq_error_clear(&error);
+	cr_assert_eq(arq_service_add(services, &address, &error), -E2BIG);
+	cr_assert_eq(arq_service_list(services, NULL, 0, &error),
+		     ARQ_SERVICE_SETS - 2 + ARQ_SERVICE_ADDRESSES);
 	union arq_address unix_address = {.sa = {.sa_family = AF_UNIX}};
 	arq_error_clear(&error);
 	cr_assert_eq(arq_service_add(services, &unix_address, &error), -EINVAL);
+}
+
+/* Every service but those removed is found, whatever the order they came and went in. */
+Test(progs_redirect, finds_services_among_many)
+{
+	enum { PORTS = 20, ADDRESSES = 20 };
+	bool there[PORTS][ADDRESSES] = {{false}};
+	uint64_t random = 3;
+	char text[64];
+	int xsk = enter_socket();
+
+	for (int i = 0; i < 3000; i++) {
+		int port = (int)(random_next(&random) % PORTS);
+		int host = (int)(random_next(&random) % ADDRESSES);
+		snprintf(text, sizeof(text), "192.0.2.%d:%d", host, 1000 + port);
+		if (there[port][host])
+			remove_service(text);
+		else
+			add_service(text);
+		there[port][host] = !there[port][host];
+		/* The frames' address is host 1. */
+		port = (int)(random_next(&random) % PORTS);
+		cr_assert_eq(run_to(4, (uint16_t)(1000 + port)),
+			     (uint32_t)(there[port][1] ? XDP_REDIRECT : XDP_PASS));
+	}
+	close(xsk);
 }
