@@ -24,7 +24,9 @@
 LAB_HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 LAB_ROOT=$(cd "$LAB_HERE/../.." && pwd)
 LAB_ID=lab$$
-LAB_PATIENCE=${ARQUANT_VM:+10}
+# Everything has so many times longer: the virtual machine is emulated and may share its host with
+# others. Who runs slow builds sets it.
+LAB_PATIENCE=${LAB_PATIENCE:-${ARQUANT_VM:+10}}
 LAB_PATIENCE=${LAB_PATIENCE:-1}
 LAB_NAMESPACES=()
 LAB_DEFERRED=()
@@ -208,8 +210,7 @@ lab_kill() {
 	wait "$pid" 2>/dev/null || true
 }
 
-# lab_wait_for SECONDS TEXT CONDITION...: polls until the command succeeds. The virtual machine is
-# emulated and may share its host with others: it gets ten times as long.
+# lab_wait_for SECONDS TEXT CONDITION...: polls until the command succeeds.
 lab_wait_for() {
 	local deadline=$((SECONDS + $1 * LAB_PATIENCE + 1)) text=$2
 	shift 2
