@@ -12,7 +12,7 @@
 #
 # LAB_BIN names the directory of arquant and arquantd (default: the release preset's).
 
-LAB_BIN=${LAB_BIN:-$LAB_ROOT/build/release/bin}
+LAB_BIN=$(realpath -m "${LAB_BIN:-$LAB_ROOT/build/release/bin}")
 JOB_PORT=443
 JOB_UPSTREAM_PORT=4433
 JOB_HOST=edge.example
