@@ -7,6 +7,7 @@
 #include <linux/if_ether.h>
 #include <linux/in.h>
 #include <linux/in6.h>
+#include <linux/ipv6.h>
 
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
@@ -35,7 +36,13 @@ int redirect_ip(struct xdp_md *ctx)
 		at += 4;
 	}
 	if (type == ETH_P_IPV6) {
-		if (at + 2 + 7 > end || at[2 + 6] == IPPROTO_ICMPV6)
+		if (at + 2 + sizeof(struct ipv6hdr) + 1 > end)
+			return XDP_PASS;
+		__u8 next = at[2 + 6];
+		/* The kernel's own multicast reports carry a hop-by-hop header before ICMPv6. */
+		if (next == IPPROTO_HOPOPTS)
+			next = at[2 + sizeof(struct ipv6hdr)];
+		if (next == IPPROTO_ICMPV6)
 			return XDP_PASS;
 	} else if (type != ETH_P_IP) {
 		return XDP_PASS;
