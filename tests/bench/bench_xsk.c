@@ -13,6 +13,16 @@
  * "ns/packet" is another measure, of the loop alone: the generator fills the ring, stops, and the
  * loop empties it. That tells what is left to the rest of a worker when the kernel's half is the
  * bottleneck, as in copy mode it is.
+ *
+ * Of a payload of 1250 bytes nearly all the loop's time goes into bringing its twenty cache lines
+ * over from the CPU that wrote them. Tried for that, without effect beyond the noise: prefetching
+ * whole packets instead of their first two lines, prefetching into L2 instead of L1, and other
+ * distances. What helped: prefetching the headers, writing out the header sums, zeroing the path
+ * without a string instruction (all seen at 64 bytes), and the wide checksum.
+ *
+ * A round counts only when it had the CPUs to itself: when the loop ran all the time, and no
+ * process ran user code on the generator's CPU (the generator's own work is all in the kernel).
+ * Others are repeated, up to a limit; on a busy machine the bench says so rather than guess.
  */
 #include "userspace/io/checksum.h"
 #include "userspace/io/frame.h"
@@ -42,7 +52,11 @@
 #define TARGET     0.90
 
 #define ROUNDS_MAX 100
-#define WARM_UP_NS 200000000ull
+
+/* Rounds may be repeated so many times as often as asked for, and lose this part to others. */
+#define REPEAT      30
+#define DISTURBANCE 0.05
+#define WARM_UP_NS  200000000ull
 
 /*
  * Packets of one test run. Setting up and taking down a run costs some 20 ms (RCU), which is to
@@ -78,6 +92,7 @@ struct generator {
 struct result {
 	double rate; /* packets per second */
 	double cost_ns; /* of a packet, from a full ring */
+	bool disturbed; /* other processes had a part of the CPUs */
 };
 
 /* A loop that is measured. */
@@ -332,6 +347,40 @@ static void make_frame(struct generator *generator, uint32_t payload)
 	memcpy(generator->frame, buffer + ARQ_FRAME_HEADERS_MAX - headers, generator->length);
 }
 
+/* --- disturbance ------------------------------------------------------------------------------ */
+
+/* A moment in the life of both CPUs. */
+struct moment {
+	uint64_t wall_ns;
+	uint64_t loop_ns; /* that this thread has run */
+	uint64_t user_ns; /* that CPU 0 has spent in user code, anybody's */
+};
+
+static struct moment now(void)
+{
+	unsigned long long user = 0, nice = 0;
+	FILE *file = fopen("/proc/stat", "re");
+	for (char line[512]; file && fgets(line, sizeof(line), file);) {
+		if (sscanf(line, "cpu0 %llu %llu", &user, &nice) == 2)
+			break;
+	}
+	if (file)
+		fclose(file);
+	return (struct moment){
+		.wall_ns = now_ns(),
+		.loop_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID),
+		.user_ns = (user + nice) * 1000000000ull / (uint64_t)sysconf(_SC_CLK_TCK),
+	};
+}
+
+static bool was_disturbed(const struct moment *from, const struct moment *to)
+{
+	double wall = (double)(to->wall_ns - from->wall_ns);
+	double loop = (double)(to->loop_ns - from->loop_ns);
+	double user = (double)(to->user_ns - from->user_ns);
+	return loop < (1 - DISTURBANCE) * wall || user > DISTURBANCE * wall;
+}
+
 /* --- measuring -------------------------------------------------------------------------------- */
 
 static uint64_t poll_until(const struct contender *contender, void *self, uint64_t end)
@@ -369,9 +418,11 @@ static struct result measure(const struct contender *contender, const struct set
 	atomic_store(&generator->halted, false);
 	atomic_store(&generator->state, GENERATE);
 	poll_until(contender, self, now_ns() + WARM_UP_NS);
-	uint64_t start = now_ns();
-	uint64_t packets = poll_until(contender, self, start + setting->round_ns);
-	result.rate = (double)packets * 1e9 / (double)(now_ns() - start);
+	struct moment start = now();
+	uint64_t packets = poll_until(contender, self, start.wall_ns + setting->round_ns);
+	struct moment end = now();
+	result.rate = (double)packets * 1e9 / (double)(end.wall_ns - start.wall_ns);
+	result.disturbed = was_disturbed(&start, &end);
 	check_generator(generator);
 	result.cost_ns = drain(contender, self, generator);
 	contender->close(self);
@@ -390,43 +441,75 @@ static double median(double *values, unsigned int count)
 	return count % 2 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }
 
-/*
- * Prints two lines of the table. Returns the median of the rounds' ratios: the two loops of a round
- * run one after the other, so other load on the machine meets them alike.
- */
+/* The undisturbed rounds of both loops. */
+struct rounds {
+	double rates[2][ROUNDS_MAX];
+	double costs[2][ROUNDS_MAX];
+	double ratios[ROUNDS_MAX];
+	unsigned int count;
+	unsigned int disturbed;
+};
+
+/* Both loops once, the bare one first in every other round: a drift meets both alike. */
+static void measure_round(struct rounds *rounds, const struct setting *setting,
+			  struct generator *generator, int map)
+{
+	struct result results[2];
+
+	for (unsigned int turn = 0; turn < 2; turn++) {
+		unsigned int which = (turn + rounds->count) % 2;
+		results[which] = measure(&contenders[which], setting, generator, map);
+		if (results[which].disturbed) {
+			rounds->disturbed++;
+			return;
+		}
+	}
+	for (unsigned int which = 0; which < 2; which++) {
+		rounds->rates[which][rounds->count] = results[which].rate;
+		rounds->costs[which][rounds->count] = results[which].cost_ns;
+	}
+	rounds->ratios[rounds->count++] = results[1].rate / results[0].rate;
+}
+
+/* Two lines of the table. Returns the median of the rounds' ratios. */
+static double print_rounds(uint32_t payload, struct rounds *rounds)
+{
+	double ratio = median(rounds->ratios, rounds->count);
+	for (int which = 0; which < 2; which++) {
+		double rate = median(rounds->rates[which], rounds->count);
+		printf("%7u  %-17s %9.0f %9.0f %9.0f %10.1f", payload, contenders[which].name,
+		       rate / 1e3, rounds->rates[which][0] / 1e3,
+		       rounds->rates[which][rounds->count - 1] / 1e3,
+		       median(rounds->costs[which], rounds->count));
+		if (which == 1)
+			printf("  %5.1f %%  (%u rounds, %u disturbed)", 100 * ratio, rounds->count,
+			       rounds->disturbed);
+		printf("\n");
+	}
+	return ratio;
+}
+
+/* Returns the ratio, 0 when the machine was too busy for a single round. */
 static double bench_payload(uint32_t payload, const struct setting *setting,
 			    struct generator *generator, int map)
 {
-	static double rates[2][ROUNDS_MAX], costs[2][ROUNDS_MAX], ratios[ROUNDS_MAX];
+	static struct rounds rounds;
 
+	memset(&rounds, 0, sizeof(rounds));
 	make_frame(generator, payload);
 	atomic_store(&generator->state, PAUSE);
 	int code = pthread_create(&generator->thread, NULL, generate, generator);
 	if (code)
 		fail("thread", code);
-	for (unsigned int round = 0; round < setting->rounds; round++) {
-		/* bare, ours, ours, bare, ...: a drift of the machine meets both alike. */
-		for (unsigned int turn = 0; turn < 2; turn++) {
-			unsigned int which = (turn + round) % 2;
-			struct result result = measure(&contenders[which], setting, generator, map);
-			rates[which][round] = result.rate;
-			costs[which][round] = result.cost_ns;
-		}
-		ratios[round] = rates[1][round] / rates[0][round];
-	}
+	while (rounds.count < setting->rounds && rounds.disturbed < setting->rounds * REPEAT)
+		measure_round(&rounds, setting, generator, map);
 	halt_generator(generator, FINISH);
 	pthread_join(generator->thread, NULL);
-
-	for (int which = 0; which < 2; which++) {
-		double rate = median(rates[which], setting->rounds);
-		printf("%7u  %-17s %9.0f %9.0f %9.0f %10.1f", payload, contenders[which].name,
-		       rate / 1e3, rates[which][0] / 1e3, rates[which][setting->rounds - 1] / 1e3,
-		       median(costs[which], setting->rounds));
-		if (which == 1)
-			printf("  %5.1f %%", 100 * median(ratios, setting->rounds));
-		printf("\n");
-	}
-	return median(ratios, setting->rounds);
+	if (rounds.count > 0)
+		return print_rounds(payload, &rounds);
+	printf("%7u  the machine is busy: all of %u rounds were disturbed\n", payload,
+	       rounds.disturbed);
+	return 0;
 }
 
 /* --- the checksum alone ----------------------------------------------------------------------- */
@@ -573,7 +656,7 @@ int main(int count, char **arguments)
 	struct setting setting = {.round_ns = 1000000000, .rounds = 7};
 	struct generator generator = {.state = PAUSE};
 	const struct sigaction action = {.sa_handler = interrupt}; /* without SA_RESTART */
-	bool missed = false;
+	bool measured = true, met = true;
 
 	pin(1);
 	if (count == 2 && strcmp(arguments[1], "--checksum") == 0) {
@@ -586,9 +669,14 @@ int main(int count, char **arguments)
 	int map = load_programs(setting.object, &generator);
 	print_setting(&setting);
 	printf("payload  loop               1000/s med       min       max  ns/packet   ratio\n");
-	for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++)
-		missed |= bench_payload(payloads[i], &setting, &generator, map) < TARGET;
+	for (size_t i = 0; i < sizeof(payloads) / sizeof(payloads[0]); i++) {
+		double ratio = bench_payload(payloads[i], &setting, &generator, map);
+		measured &= ratio > 0;
+		met &= ratio >= TARGET;
+	}
 	printf("\ntarget: at least %.0f %% of the bare loop: %s\n", TARGET * 100,
-	       missed ? "missed" : "met");
-	return missed && setting.strict ? 1 : 0;
+	       !measured ? "not measured, the machine is busy"
+	       : met     ? "met"
+			 : "missed");
+	return setting.strict && !met ? 1 : 0;
 }
