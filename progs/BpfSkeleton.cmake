@@ -45,8 +45,9 @@ function(arq_bpf_skeleton name source)
 	set(skeleton ${ARQ_BPF_DIRECTORY}/${name}.skel.h)
 	add_custom_command(
 		OUTPUT ${skeleton}
-		# bpftool prints it, and a shell's redirection would leave half a file behind on failure.
-		COMMAND sh -c "\"$1\" gen skeleton \"$2\" name \"$3\" > \"$4.new\" && mv \"$4.new\" \"$4\""
+		# bpftool prints it, and a shell's redirection would leave half a file behind on failure. It
+		# is not our code to check.
+		COMMAND sh -ec "{ echo // NOLINTBEGIN; \"$1\" gen skeleton \"$2\" name \"$3\"; echo // NOLINTEND; } > \"$4.new\"; mv \"$4.new\" \"$4\""
 			sh ${ARQ_BPFTOOL} ${${name}_BPF_OBJECT} ${name}_bpf ${skeleton}
 		DEPENDS ${${name}_BPF_OBJECT}
 		COMMENT "Making ${name}.skel.h"

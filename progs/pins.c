@@ -62,9 +62,9 @@ void arq_pin_parent(arq_pin_path parent, const char *path)
 	const char *slash = strrchr(path, '/');
 
 	if (!slash)
-		strcpy(parent, ".");
+		snprintf(parent, PATH_MAX, ".");
 	else if (slash == path)
-		strcpy(parent, "/");
+		snprintf(parent, PATH_MAX, "/");
 	else
 		snprintf(parent, PATH_MAX, "%.*s", (int)(slash - path), path);
 }
@@ -121,8 +121,9 @@ static int remove_roles(enum arq_map_life life, enum arq_program_id id, const ch
 		if (role->life != life || arq_pin_locate(path, role, id, pin_directory, packet_pin))
 			continue;
 		status = remove_pin(path, error);
-		if (status == 0 && strlen(path) + sizeof("_new") <= PATH_MAX)
-			status = remove_pin(strcat(path, "_new"), error);
+		arq_pin_path pending;
+		if (status == 0 && print_path(pending, "%s" ARQ_PIN_PENDING, path) == 0)
+			status = remove_pin(pending, error);
 	}
 	return status;
 }
@@ -200,11 +201,13 @@ int arq_tunables_map(enum arq_program_id id, const char *pin_directory,
 		status = memory == MAP_FAILED ? -errno : 0;
 	}
 	close(map);
-	if (status)
-		return arq_error_set(error, status,
-				     "cannot map the live variables of the loaded %s: %s; if it is "
-				     "of another version, load it again",
-				     arq_program_name(id), strerror(-status));
+	if (status) {
+		arq_error_set(error, status,
+			      "cannot map the live variables of the loaded %s: %s; if it is of "
+			      "another version, load it again",
+			      arq_program_name(id), strerror(-status));
+		return status;
+	}
 	*tunables = memory;
 	return 0;
 }

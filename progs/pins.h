@@ -27,6 +27,9 @@ struct arq_map_role {
 #define ARQ_MAP_ROLES_MAX 12
 extern const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX];
 
+/* A commit pins under the name and this first, and renames then: the change is one step. */
+#define ARQ_PIN_PENDING "_new"
+
 /* Room for a path, with the final zero. */
 typedef char arq_pin_path[PATH_MAX];
 

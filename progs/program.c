@@ -20,9 +20,6 @@
 /* The root of our pins, the interface's directory, the program's. */
 #define DIRECTORY_LEVELS 3
 
-/* Names of pins that a commit puts in place get this first. */
-#define PENDING "_new"
-
 struct pin {
 	struct bpf_map *map;
 	arq_pin_path path;
@@ -324,7 +321,7 @@ static int replace_pin(struct pin *pin)
 {
 	arq_pin_path pending;
 
-	int length = snprintf(pending, sizeof(pending), "%s" PENDING, pin->path);
+	int length = snprintf(pending, sizeof(pending), "%s" ARQ_PIN_PENDING, pin->path);
 	if (length < 0 || (size_t)length >= sizeof(pending))
 		return -ENAMETOOLONG;
 	if (unlink(pending) && errno != ENOENT)

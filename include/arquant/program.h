@@ -27,7 +27,7 @@
 
 enum arq_program_id {
 #define ARQ_PROGRAM_ENUM(number, constant, name, function, priority) \
-	ARQ_PROGRAM_##constant = number,
+	ARQ_PROGRAM_##constant = (number),
 	ARQ_PROGRAMS(ARQ_PROGRAM_ENUM)
 #undef ARQ_PROGRAM_ENUM
 		ARQ_PROGRAM_COUNT,

@@ -31,7 +31,7 @@
 	X(16, VLAN_DEPTH, "vlan-depth", "more than two VLAN tags")
 
 enum arq_reason {
-#define ARQ_REASON_ENUM(number, constant, name, meaning) ARQ_REASON_##constant = number,
+#define ARQ_REASON_ENUM(number, constant, name, meaning) ARQ_REASON_##constant = (number),
 	ARQ_REASONS(ARQ_REASON_ENUM)
 #undef ARQ_REASON_ENUM
 	/* Room in the counters; the compiler says so when the list outgrows it. */

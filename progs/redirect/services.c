@@ -43,11 +43,12 @@ static int map_table(int map, struct arq_services **table, struct arq_error *err
 		*table = memory;
 		status = memory == MAP_FAILED ? -errno : 0;
 	}
-	return status ? arq_error_set(error, status,
-				      "cannot map the service table: %s; if the program is of "
-				      "another version, load it again",
-				      strerror(-status))
-		      : 0;
+	if (status)
+		arq_error_set(error, status,
+			      "cannot map the service table: %s; if the program is of another "
+			      "version, load it again",
+			      strerror(-status));
+	return status;
 }
 
 static void unmap_table(struct arq_services *table)

@@ -130,11 +130,11 @@ static int run_once(const struct wrapper *wrapper, int program, uint32_t wanted,
 static int run_all(const struct wrapper *wrapper, const struct bench_row *rows, size_t count,
 		   struct measure *measures, unsigned int runs)
 {
-	double bare[BENCH_ROTATIONS];
+	double bare[BENCH_ROTATIONS] = {0};
 
 	for (unsigned int run = 0; run < runs; run++) {
 		for (size_t i = 0; i < count; i++) {
-			double *ns = measures[i].ns + run * BENCH_ROTATIONS;
+			double *ns = measures[i].ns + (size_t)run * BENCH_ROTATIONS;
 			bench_packets(wrapper->packets, rows[i].packets);
 			int status = run_once(wrapper, wrapper->pass, XDP_PASS, bare);
 			if (status == 0)

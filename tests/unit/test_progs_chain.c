@@ -104,13 +104,14 @@ Test(progs_chain, adjacent_programs_parse_once)
 	chain_load(&chain);
 	for (size_t i = 0; i < frame_case_count; i++) {
 		const struct frame_case *c = &frame_cases[i];
-		if (c->flags & ARQ_PACKET_MALFORMED)
+		if (c->expected.flags & ARQ_PACKET_MALFORMED)
 			continue;
 		struct frame frame;
 		frame_build(&frame, &c->spec);
 		uint32_t action = chain_run(&chain, &frame, &frame, &reused);
 		cr_assert(reused, "%s: parsed again", c->name);
-		bool wanted = c->protocol == IPPROTO_UDP && !(c->flags & ARQ_PACKET_FRAGMENT);
+		bool wanted = c->expected.protocol == IPPROTO_UDP &&
+			      !(c->expected.flags & ARQ_PACKET_FRAGMENT);
 		cr_assert_eq(action, (uint32_t)(wanted ? XDP_REDIRECT : XDP_PASS), "%s", c->name);
 	}
 	chain_unload(&chain);
@@ -151,7 +152,7 @@ Test(progs_chain, rewritten_packets_are_seen_as_they_are)
 	add_service(&alone, "0.0.0.0:443");
 	for (int i = 0; i < 20000; i++) {
 		const struct frame_case *c = &frame_cases[random_next(&random) % frame_case_count];
-		if (c->flags & ARQ_PACKET_MALFORMED)
+		if (c->expected.flags & ARQ_PACKET_MALFORMED)
 			continue;
 		struct frame before;
 		frame_build(&before, &c->spec);
@@ -353,7 +354,7 @@ static void compare_bundle(const struct suite *suite, const struct frame *frame,
 
 	cr_assert_eq(one, three, "%s: %u instead of %u", name, one, three);
 	reference_parse(frame, &expected);
-	cr_assert_eq(memcmp(&expected, bundle->packet, sizeof(expected)), 0, "%s: metadata", name);
+	cr_assert(packet_equal(&expected, bundle->packet), "%s: metadata", name);
 	for (int id = 0; id < ARQ_PROGRAM_BUNDLE; id++) {
 		struct arq_counters alone = fixture_counters(&suite->programs[id]);
 		struct arq_counters part;

@@ -104,8 +104,8 @@ Test(progs_firewall, decides_for_every_form_of_packet)
 	for (size_t i = 0; i < frame_case_count; i++) {
 		struct frame frame;
 		frame_build(&frame, &frame_cases[i].spec);
-		bool ip =
-			frame_cases[i].spec.ip != 0 || frame_cases[i].flags & ARQ_PACKET_MALFORMED;
+		bool ip = frame_cases[i].spec.ip != 0 ||
+			  frame_cases[i].expected.flags & ARQ_PACKET_MALFORMED;
 		cr_assert_eq(fixture_run(&firewall, frame.bytes, frame.length, 1),
 			     (uint32_t)(ip ? XDP_DROP : XDP_PASS), "%s", frame_cases[i].name);
 	}

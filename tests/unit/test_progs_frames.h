@@ -10,6 +10,7 @@
 #include <arquant/packet.h>
 #include <arquant/reason.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -57,10 +58,8 @@ struct frame_spec {
 	uint16_t cut; /* frame ends after so many bytes */
 };
 
-struct frame_case {
-	const char *name;
-	struct frame_spec spec;
-	/* Expected. */
+/* What the parser must find, as in struct arq_packet. */
+struct frame_expected {
 	uint32_t flags;
 	uint16_t reason;
 	uint16_t l3_offset;
@@ -71,6 +70,12 @@ struct frame_case {
 	uint32_t quic_version;
 };
 
+struct frame_case {
+	const char *name;
+	struct frame_spec spec;
+	struct frame_expected expected;
+};
+
 extern const struct frame_case frame_cases[];
 extern const size_t frame_case_count;
 
@@ -78,6 +83,9 @@ void frame_build(struct frame *frame, const struct frame_spec *spec);
 
 /* The parser to compare with: identity members stay as they are. */
 void reference_parse(const struct frame *frame, struct arq_packet *packet);
+
+/* Are all members the same? */
+bool packet_equal(const struct arq_packet *a, const struct arq_packet *b);
 
 /* A frame of the table with a few bytes changed, or cut, or of random bytes. */
 void frame_mutate(struct frame *frame, uint64_t *random);

@@ -149,8 +149,8 @@ Test(progs_redirect, redirects_whole_udp_datagrams_only)
 		const struct frame_case *c = &frame_cases[i];
 		struct frame frame;
 		frame_build(&frame, &c->spec);
-		bool wanted = c->protocol == IPPROTO_UDP &&
-			      !(c->flags & (ARQ_PACKET_MALFORMED | ARQ_PACKET_FRAGMENT));
+		bool wanted = c->expected.protocol == IPPROTO_UDP &&
+			      !(c->expected.flags & (ARQ_PACKET_MALFORMED | ARQ_PACKET_FRAGMENT));
 		cr_assert_eq(fixture_run(&redirect, frame.bytes, frame.length, 1),
 			     (uint32_t)(wanted ? XDP_REDIRECT : XDP_PASS), "%s", c->name);
 	}
