@@ -294,6 +294,8 @@ static int open_ours(struct bench_row *rows, int *count)
 		XDP_PASS, 100);
 	add_row(rows, count, "bundle, 1000 prefixes, passing, IPv6", bundle, BENCH_OTHER_V6,
 		XDP_PASS, 100);
+	add_row(rows, count, "bundle, from a listed prefix, IPv4", bundle, BENCH_LISTED_V4,
+		XDP_PASS, 0);
 	add_row(rows, count, "bundle, 1000 prefixes, service, IPv4", bundle, BENCH_SERVICE_V4,
 		XDP_REDIRECT, 0);
 	return 0;
