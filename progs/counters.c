@@ -85,6 +85,19 @@ void arq_counters_read(const struct arq_counters_view *view, struct arq_counters
 	}
 }
 
+void arq_counters_read_cpu(const struct arq_counters_view *view, uint32_t cpu,
+			   struct arq_counters *counters)
+{
+	uint64_t *values = (uint64_t *)counters;
+
+	memset(counters, 0, sizeof(*counters));
+	if (cpu >= view->cpu_count)
+		return;
+	const uint64_t *words = (const uint64_t *)&view->cpus[cpu];
+	for (size_t i = 0; i < sizeof(*counters) / sizeof(*words); i++)
+		values[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+}
+
 void arq_counters_close(struct arq_counters_view *view)
 {
 	if (!view)

@@ -15,7 +15,7 @@
 /* Tables last: by then everything else is known to work. */
 const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX] = {
 	{".bss.arq_packet", ARQ_PIN_PACKET, ARQ_MAP_MACHINE},
-	{"samples", "samples", ARQ_MAP_INTERFACE},
+	{"readers", "readers", ARQ_MAP_INTERFACE},
 	{".bss.counters", "counters", ARQ_MAP_KEPT},
 	{".bss.firewall", "counters_firewall", ARQ_MAP_KEPT},
 	{".bss.sampler", "counters_sampler", ARQ_MAP_KEPT},
@@ -24,6 +24,7 @@ const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX] = {
 	{"xsks", "xsks", ARQ_MAP_KEPT},
 	{".data.arq_tunables", "data", ARQ_MAP_RENEWED},
 	{".bss.sources", "sources_filter", ARQ_MAP_RENEWED},
+	{"rule_names", "rule_names", ARQ_MAP_RENEWED},
 	{"sources_v4", "sources_v4", ARQ_MAP_RENEWED},
 	{"sources_v6", "sources_v6", ARQ_MAP_RENEWED},
 };

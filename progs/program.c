@@ -55,12 +55,6 @@ static int check_options(const struct arq_program_options *options, struct arq_e
 	if (options->snaplen > ARQ_SNAPLEN_MAX)
 		return arq_error_set(error, -EINVAL, "snaplen %u is too large; at most %d bytes",
 				     options->snaplen, ARQ_SNAPLEN_MAX);
-	uint32_t ring = options->ring_bytes;
-	if (ring && (ring & (ring - 1) || ring < (uint32_t)getpagesize()))
-		return arq_error_set(error, -EINVAL,
-				     "a sample ring of %u bytes is impossible; take a power of "
-				     "two from %d on",
-				     ring, getpagesize());
 	return 0;
 }
 
@@ -115,15 +109,29 @@ static int fill_variables(int map, const struct bpf_map *from)
 	return value ? bpf_map_update_elem(map, &zero, value, BPF_ANY) : 0;
 }
 
-static int create_map(const struct bpf_map *map)
+/* A map of maps wants an example of what it may hold. */
+static int create_map(struct bpf_map *map)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = bpf_map__map_flags(map));
+	struct bpf_map *inner = bpf_map__inner_map(map);
+	int example = -1;
 
-	return bpf_map_create(bpf_map__type(map), bpf_map__name(map), bpf_map__key_size(map),
-			      bpf_map__value_size(map), bpf_map__max_entries(map), &options);
+	if (inner) {
+		example = bpf_map_create(bpf_map__type(inner), NULL, bpf_map__key_size(inner),
+					 bpf_map__value_size(inner), bpf_map__max_entries(inner),
+					 NULL);
+		if (example < 0)
+			return example;
+		options.inner_map_fd = (uint32_t)example;
+	}
+	int made = bpf_map_create(bpf_map__type(map), bpf_map__name(map), bpf_map__key_size(map),
+				  bpf_map__value_size(map), bpf_map__max_entries(map), &options);
+	if (example >= 0)
+		close(example);
+	return made;
 }
 
-/* Is the pinned map one that the program can use as its own? A ring may have another size. */
+/* Is the pinned map one that the program can use as its own? */
 static bool fits(int pinned, const struct bpf_map *map)
 {
 	struct bpf_map_info info = {0};
@@ -133,7 +141,7 @@ static bool fits(int pinned, const struct bpf_map *map)
 	       info.type == bpf_map__type(map) && info.key_size == bpf_map__key_size(map) &&
 	       info.value_size == bpf_map__value_size(map) &&
 	       info.map_flags == bpf_map__map_flags(map) &&
-	       (info.type == BPF_MAP_TYPE_RINGBUF || info.max_entries == bpf_map__max_entries(map));
+	       info.max_entries == bpf_map__max_entries(map);
 }
 
 /*
@@ -218,6 +226,25 @@ static int make_sources(struct pin *pin, int family, const struct arq_policy *po
 	return status;
 }
 
+static int make_rule_names(struct pin *pin, const struct arq_policy *policy,
+			   struct arq_error *error)
+{
+	uint32_t count = policy ? (uint32_t)arq_policy_rule_count(policy) : 0;
+
+	int status = bpf_map__set_max_entries(pin->map, count + 1);
+	if (status == 0)
+		status = make_map(pin, NULL, error);
+	for (uint32_t rule = 1; rule <= count && status == 0; rule++) {
+		struct arq_rule_name name = {0};
+		snprintf(name.text, sizeof(name.text), "%s", arq_policy_rule_name(policy, rule));
+		status = bpf_map_update_elem(bpf_map__fd(pin->map), &rule, &name, BPF_ANY);
+	}
+	return status && !error->text[0]
+		       ? arq_error_set(error, status, "cannot store the rules' names: %s",
+				       strerror(-status))
+		       : status;
+}
+
 static int prepare_role(struct arq_program *program, const struct arq_map_role *role,
 			const struct arq_program_options *options, const char *pin_directory,
 			const char *packet_pin, struct arq_error *error)
@@ -242,33 +269,19 @@ static int prepare_role(struct arq_program *program, const struct arq_map_role *
 		return make_sources(pin, AF_INET, options->policy, error);
 	if (strcmp(role->map, "sources_v6") == 0)
 		return make_sources(pin, AF_INET6, options->policy, error);
+	if (strcmp(role->map, "rule_names") == 0)
+		return make_rule_names(pin, options->policy, error);
 	return make_map(pin, NULL, error);
-}
-
-/* Sizes the ring of samples. Returns 0, or a negative errno. */
-static int size_ring(const struct arq_program *program, const struct arq_program_options *options)
-{
-	struct bpf_map *ring = bpf_object__find_map_by_name(program->skeleton.object, "samples");
-	if (!ring)
-		return 0;
-	/* Without a sampler the program has the map all the same, and never writes to it. */
-	if (!arq_skeleton_samples(program->id, options))
-		return bpf_map__set_max_entries(ring, (uint32_t)getpagesize());
-	return options->ring_bytes ? bpf_map__set_max_entries(ring, options->ring_bytes) : 0;
 }
 
 static int prepare_maps(struct arq_program *program, const struct arq_program_options *options,
 			const char *pin_directory, const char *packet_pin, struct arq_error *error)
 {
-	int status = size_ring(program, options);
-	if (status)
-		return arq_error_set(error, status, "cannot size the ring of samples: %s",
-				     strerror(-status));
 	for (size_t i = 0; i < ARQ_MAP_ROLES_MAX; i++) {
 		const struct arq_map_role *role = &arq_map_roles[i];
 		if (role->life == ARQ_MAP_INTERFACE && !arq_skeleton_samples(program->id, options))
 			continue;
-		status = prepare_role(program, role, options, pin_directory, packet_pin, error);
+		int status = prepare_role(program, role, options, pin_directory, packet_pin, error);
 		if (status)
 			return status;
 	}

@@ -96,9 +96,8 @@ struct arq_program_options {
 			      */
 	const struct arq_policy *policy; /* firewall: rules, borrowed during the call; NULL: none */
 	uint32_t sample_one_in; /* take 1 packet in so many, 0: none; live: arq_sampler_set() */
+	uint32_t drop_one_in; /* the same for packets that are dropped; 0: as sample_one_in */
 	uint32_t snaplen; /* bytes of a packet in a sample, 0: 128; at most ARQ_SNAPLEN_MAX */
-	uint32_t ring_bytes; /* of the ring of samples, power of two; 0: 1 MiB; kept when it exists
-			      */
 };
 
 /*
@@ -129,7 +128,7 @@ void arq_program_close(struct arq_program *program);
 
 /*
  * Removes the pins of program `id` on an interface; with the last program goes `pin_directory` and
- * the ring of samples, with the last interface `packet_pin` and its directory. What is not there
+ * the readers of samples, with the last interface `packet_pin` and its directory. What is not there
  * is no error; what is there but not ours stays. `packet_pin` may be NULL.
  * Returns 0, or a negative errno with the reason in `error`.
  */
@@ -171,6 +170,10 @@ int arq_counters_open_map(int map, struct arq_counters_view **view, struct arq_e
 
 /* Sums up over all CPUs, without a system call. */
 void arq_counters_read(const struct arq_counters_view *view, struct arq_counters *sum);
+
+/* Of one CPU, below ARQ_MAX_CPUS; zero for one that the machine cannot have. */
+void arq_counters_read_cpu(const struct arq_counters_view *view, uint32_t cpu,
+			   struct arq_counters *counters);
 
 void arq_counters_close(struct arq_counters_view *view);
 

@@ -40,6 +40,8 @@ static void tune(struct arq_tunables *tunables, const struct arq_program_options
 {
 	tunables->first = options->first;
 	tunables->sample_one_in = options->sample_one_in;
+	tunables->drop_one_in =
+		options->drop_one_in ? options->drop_one_in : options->sample_one_in;
 	tunables->snaplen = options->snaplen ? options->snaplen : ARQ_SNAPLEN_DEFAULT;
 }
 

@@ -21,8 +21,8 @@ struct arq_counters {
 	__u64 actions[ARQ_ACTIONS]; /* packets by returned action */
 	__u64 reused; /* packets whose metadata of an earlier program was accepted */
 	__u64 parsed; /* packets parsed, first program of the chain or not */
-	__u64 sampled; /* samples taken, lost ones included */
-	__u64 sample_lost; /* samples that found the ring full */
+	__u64 sampled; /* samples taken, also those that nobody read */
+	__u64 sample_lost; /* samples that found a ring full, for each reader */
 	__u64 reasons[ARQ_REASON_MAX]; /* packets by enum arq_reason; [0] stays 0 */
 } __attribute__((aligned(64)));
 

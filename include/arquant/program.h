@@ -8,7 +8,7 @@
  *   arquant/NETNS-IFINDEX/                one directory for each interface: inode number of its
  *                                         network namespace (ifindex is unique only inside one)
  *                                         and interface index, both decimal
- *   arquant/NETNS-IFINDEX/samples         ring of samples, one for the interface
+ *   arquant/NETNS-IFINDEX/readers         rings of those who read samples (arquant/sample.h)
  *   arquant/NETNS-IFINDEX/PROGRAM/NAME    the maps of a program: "counters", "data" and its tables;
  *                                         the bundle also has "counters_PART" for each part
  *

@@ -13,9 +13,9 @@
 
 struct arq_tunables {
 	__u32 first; /* not 0: this program trusts no metadata that it finds (arquant/packet.h) */
-	__u32 sample_one_in; /* 1 packet in so many becomes a sample; 0: none */
+	__u32 sample_one_in; /* 1 packet in so many that pass becomes a sample; 0: none */
 	__u32 snaplen; /* bytes of a packet in a sample, 1 to ARQ_SNAPLEN_MAX */
-	__u32 reserved;
+	__u32 drop_one_in; /* the same for packets that are dropped */
 };
 
 #endif

@@ -44,6 +44,14 @@ struct {
 
 struct arq_source_filter arq_source_filter SEC(".bss.sources");
 
+/* Names by number, for those who show what was dropped; the program does not look into it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct arq_rule_name);
+} rule_names SEC(".maps");
+
 struct arq_sampling arq_firewall_sampling[ARQ_MAX_CPUS];
 
 static __always_inline bool arq_firewall_may_match(const __u8 *filter, __u16 bit)
@@ -117,7 +125,7 @@ static __always_inline int arq_firewall_run(struct xdp_md *ctx, __u32 cpu,
 	arq_firewall_decide(ctx, packet, &verdict);
 	arq_count(counters, &verdict);
 	if (arq_sample_drops && verdict.action == XDP_DROP &&
-	    arq_sample_due(&arq_firewall_sampling[cpu]))
+	    arq_sample_drop_due(&arq_firewall_sampling[cpu]))
 		arq_sample_take(ctx, counters, ARQ_PROGRAM_FIREWALL, &verdict);
 	return verdict.action;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Sampling: one packet in N, at random, into the ring buffer `samples`.
+ * Sampling: one packet in N, at random, into the ring of every reader (arquant/sample.h).
  *
  * Each CPU draws how many packets to let go by before the next sample. That number is geometrically
  * distributed, which makes every packet's chance exactly 1/N, independent of all others, while a
@@ -33,10 +33,18 @@ struct {
 	__type(value, struct arq_sample_buffer);
 } sample_buffer SEC(".maps");
 
-struct {
+/* Only the kind of the rings matters here; each reader chooses the size of its own. */
+struct arq_sample_ring {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
-} samples SEC(".maps");
+	__uint(max_entries, 1 << 16);
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, ARQ_READERS_MAX);
+	__type(key, __u32);
+	__array(values, struct arq_sample_ring);
+} readers SEC(".maps");
 
 /* Fraction bits of the logarithm below: what 32 bits leave beside its integer part, 0 to 31. */
 #define ARQ_LOG_FRACTION 27
@@ -93,11 +101,8 @@ static __attribute__((noinline)) __u64 arq_sample_draw(__u32 one_in)
 	return (log * one_in - log / 2 - term1 - term2 - term3 - term4) >> ARQ_LOG_FRACTION;
 }
 
-/* Is this packet one to sample? To be asked once for every packet that could be. */
-static __always_inline bool arq_sample_due(struct arq_sampling *sampling)
+static __always_inline bool arq_sample_next(struct arq_sampling *sampling, __u32 one_in)
 {
-	__u32 one_in = arq_tunables.sample_one_in;
-
 	if (arq_unlikely(sampling->one_in != one_in)) {
 		sampling->one_in = one_in;
 		sampling->skip = arq_sample_draw(one_in);
@@ -110,7 +115,32 @@ static __always_inline bool arq_sample_due(struct arq_sampling *sampling)
 	return one_in != 0;
 }
 
-/* Copies the head of the packet and what is known about it into the ring. Counts it. */
+/* Is this packet, which passes, one to sample? To be asked once for every packet that could be. */
+static __always_inline bool arq_sample_due(struct arq_sampling *sampling)
+{
+	return arq_sample_next(sampling, arq_tunables.sample_one_in);
+}
+
+/* The same for a packet that is dropped. One struct arq_sampling serves for one of the two. */
+static __always_inline bool arq_sample_drop_due(struct arq_sampling *sampling)
+{
+	return arq_sample_next(sampling, arq_tunables.drop_one_in);
+}
+
+/* Into every ring that is there. */
+static __always_inline void arq_sample_output(struct arq_sample *sample, __u32 size,
+					      struct arq_counters *counters)
+{
+#pragma clang loop unroll(full)
+	for (__u32 i = 0; i < ARQ_READERS_MAX; i++) {
+		__u32 slot = i;
+		void *ring = bpf_map_lookup_elem(&readers, &slot);
+		if (ring && bpf_ringbuf_output(ring, sample, size, 0))
+			counters->sample_lost++;
+	}
+}
+
+/* Copies the head of the packet and what is known about it to the readers. Counts it. */
 static __always_inline void arq_sample_take(struct xdp_md *ctx, struct arq_counters *counters,
 					    enum arq_program_id program,
 					    const struct arq_verdict *verdict)
@@ -128,12 +158,13 @@ static __always_inline void arq_sample_take(struct xdp_md *ctx, struct arq_count
 
 	sample->time_ns = bpf_ktime_get_ns();
 	sample->sequence = counters->sampled++;
-	sample->lost = counters->sample_lost;
+	sample->pool = verdict->action < ARQ_ACTIONS ? counters->actions[verdict->action] : 0;
 	sample->ifindex = ctx->ingress_ifindex;
 	sample->queue = ctx->rx_queue_index;
 	sample->cpu = bpf_get_smp_processor_id();
 	sample->length = length;
-	sample->one_in = arq_tunables.sample_one_in;
+	sample->one_in =
+		verdict->action == XDP_DROP ? arq_tunables.drop_one_in : arq_tunables.sample_one_in;
 	sample->rule = verdict->rule;
 	sample->reason = verdict->reason;
 	sample->verdict = verdict->action;
@@ -145,8 +176,7 @@ static __always_inline void arq_sample_take(struct xdp_md *ctx, struct arq_count
 	if (last >= ARQ_SNAPLEN_MAX || bpf_xdp_load_bytes(ctx, 0, sample->head, last + 1))
 		captured = 0;
 	sample->captured = captured;
-	if (bpf_ringbuf_output(&samples, sample, sizeof(*sample) + captured, 0))
-		counters->sample_lost++;
+	arq_sample_output(sample, sizeof(*sample) + captured, counters);
 }
 
 #endif

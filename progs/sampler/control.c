@@ -7,7 +7,9 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The program that samples what passes: the sampler or the bundle. -1 when neither is loaded. */
 static int find_sampler(const char *pin_directory, struct arq_error *error)
@@ -23,37 +25,38 @@ static int find_sampler(const char *pin_directory, struct arq_error *error)
 	return -1;
 }
 
-static int set_one(enum arq_program_id id, const char *pin_directory, uint32_t one_in,
-		   uint32_t snaplen, struct arq_error *error)
+static int set_one(enum arq_program_id id, const char *pin_directory,
+		   const struct arq_sampler_rates *rates, struct arq_error *error)
 {
 	struct arq_tunables *tunables;
 
 	int status = arq_tunables_map(id, pin_directory, &tunables, error);
 	if (status)
 		return status;
-	if (snaplen)
-		__atomic_store_n(&tunables->snaplen, snaplen, __ATOMIC_RELAXED);
-	__atomic_store_n(&tunables->sample_one_in, one_in, __ATOMIC_RELAXED);
+	__atomic_store_n(&tunables->snaplen, rates->snaplen, __ATOMIC_RELAXED);
+	__atomic_store_n(&tunables->sample_one_in, rates->one_in, __ATOMIC_RELAXED);
+	__atomic_store_n(&tunables->drop_one_in, rates->drop_one_in, __ATOMIC_RELAXED);
 	arq_tunables_unmap(tunables);
 	return 0;
 }
 
-int arq_sampler_set(const char *pin_directory, uint32_t one_in, uint32_t snaplen,
+int arq_sampler_set(const char *pin_directory, const struct arq_sampler_rates *rates,
 		    struct arq_error *error)
 {
-	if (snaplen > ARQ_SNAPLEN_MAX)
-		return arq_error_set(error, -EINVAL, "snaplen %u is too large; at most %d bytes",
-				     snaplen, ARQ_SNAPLEN_MAX);
+	if (rates->snaplen == 0 || rates->snaplen > ARQ_SNAPLEN_MAX)
+		return arq_error_set(error, -EINVAL,
+				     "a snaplen of %u is impossible; take 1 to %d bytes",
+				     rates->snaplen, ARQ_SNAPLEN_MAX);
 	int sampler = find_sampler(pin_directory, error);
 	if (sampler < 0)
 		return -ENOENT;
-	int status = set_one((enum arq_program_id)sampler, pin_directory, one_in, snaplen, error);
+	int status = set_one((enum arq_program_id)sampler, pin_directory, rates, error);
 	if (status == 0 && arq_program_pinned(ARQ_PROGRAM_FIREWALL, pin_directory))
-		status = set_one(ARQ_PROGRAM_FIREWALL, pin_directory, one_in, snaplen, error);
+		status = set_one(ARQ_PROGRAM_FIREWALL, pin_directory, rates, error);
 	return status;
 }
 
-int arq_sampler_get(const char *pin_directory, uint32_t *one_in, uint32_t *snaplen,
+int arq_sampler_get(const char *pin_directory, struct arq_sampler_rates *rates,
 		    struct arq_error *error)
 {
 	struct arq_tunables *tunables;
@@ -65,28 +68,75 @@ int arq_sampler_get(const char *pin_directory, uint32_t *one_in, uint32_t *snapl
 		arq_tunables_map((enum arq_program_id)sampler, pin_directory, &tunables, error);
 	if (status)
 		return status;
-	*one_in = __atomic_load_n(&tunables->sample_one_in, __ATOMIC_RELAXED);
-	*snaplen = __atomic_load_n(&tunables->snaplen, __ATOMIC_RELAXED);
+	rates->one_in = __atomic_load_n(&tunables->sample_one_in, __ATOMIC_RELAXED);
+	rates->drop_one_in = __atomic_load_n(&tunables->drop_one_in, __ATOMIC_RELAXED);
+	rates->snaplen = __atomic_load_n(&tunables->snaplen, __ATOMIC_RELAXED);
 	arq_tunables_unmap(tunables);
 	return 0;
 }
 
-int arq_samples_open(const char *pin_directory, struct arq_error *error)
+int arq_readers_open(const char *pin_directory, struct arq_error *error)
 {
 	arq_pin_path path;
 
-	int length = snprintf(path, sizeof(path), "%s/samples", pin_directory);
+	int length = snprintf(path, sizeof(path), "%s/readers", pin_directory);
 	if (length < 0 || (size_t)length >= sizeof(path))
-		return arq_error_set(error, -ENAMETOOLONG, "the path of the samples is too long");
-	int ring = bpf_obj_get(path);
-	if (ring == -ENOENT)
-		return arq_error_set(error, ring,
+		return arq_error_set(error, -ENAMETOOLONG, "the path of the readers is too long");
+	int readers = bpf_obj_get(path);
+	if (readers == -ENOENT)
+		return arq_error_set(error, readers,
 				     "no sampler is loaded on this interface (no %s); load it by "
 				     "'arquant load'",
 				     path);
-	if (ring < 0)
-		return arq_error_set(error, ring, "cannot open the samples %s: %s%s", path,
-				     strerror(-ring),
-				     ring == -EPERM || ring == -EACCES ? "; run as root" : "");
-	return ring;
+	if (readers < 0)
+		return arq_error_set(
+			error, readers, "cannot open %s: %s%s", path, strerror(-readers),
+			readers == -EPERM || readers == -EACCES ? "; run as root" : "");
+	return readers;
+}
+
+/* --- names of rules --------------------------------------------------------------------------- */
+
+static int open_rule_names(const char *pin_directory)
+{
+	struct arq_error unused = {0};
+
+	int map = arq_program_map_open(ARQ_PROGRAM_FIREWALL, pin_directory, "rule_names", &unused);
+	return map >= 0 ? map
+			: arq_program_map_open(ARQ_PROGRAM_BUNDLE, pin_directory, "rule_names",
+					       &unused);
+}
+
+int arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	*names = (struct arq_rule_names){0};
+	int map = open_rule_names(pin_directory);
+	if (map < 0)
+		return 0;
+	if (bpf_map_get_info_by_fd(map, &info, &size) == 0 &&
+	    info.value_size == sizeof(struct arq_rule_name))
+		names->names = calloc(info.max_entries, sizeof(*names->names));
+	for (uint32_t rule = 0; names->names && rule < info.max_entries; rule++) {
+		char *text = names->names[rule].text;
+		if (bpf_map_lookup_elem(map, &rule, text))
+			break;
+		text[ARQ_RULE_NAME_MAX - 1] = '\0';
+		names->count = rule + 1;
+	}
+	close(map);
+	return info.max_entries && !names->names ? -ENOMEM : 0;
+}
+
+void arq_rule_names_free(struct arq_rule_names *names)
+{
+	free(names->names);
+	*names = (struct arq_rule_names){0};
+}
+
+const char *arq_rule_name(const struct arq_rule_names *names, uint32_t rule)
+{
+	return rule && rule < names->count ? names->names[rule].text : "";
 }

@@ -1,32 +1,51 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Control of sampling on a loaded interface: rate and snap length, live, and the ring of samples
- * that a reader consumes. `pin_directory` as in progs/program.h. Needs CAP_BPF or root.
+ * Control of sampling on a loaded interface: rates and snap length, live, and the names of the
+ * firewall's rules. `pin_directory` as in progs/program.h. Needs CAP_BPF or root.
  */
 #ifndef ARQUANT_PROGS_SAMPLER_CONTROL_H
 #define ARQUANT_PROGS_SAMPLER_CONTROL_H
 
 #include "userspace/common/error.h"
 
+#include <arquant/firewall.h>
 #include <stdint.h>
 
+struct arq_sampler_rates {
+	uint32_t one_in; /* 1 packet in so many that pass becomes a sample; 0: none */
+	uint32_t drop_one_in; /* the same for packets that the firewall drops */
+	uint32_t snaplen; /* bytes of a packet in a sample, 1 to ARQ_SNAPLEN_MAX */
+};
+
 /*
- * From the next packet on, all programs of the interface that sample take 1 packet in `one_in`
- * (0: none) and `snaplen` bytes of it (1 to ARQ_SNAPLEN_MAX; 0: leave it as it is).
+ * From the next packet on, all programs of the interface that sample do it at these rates.
  * Returns 0, or a negative errno with the reason in `error`.
  */
-int arq_sampler_set(const char *pin_directory, uint32_t one_in, uint32_t snaplen,
+int arq_sampler_set(const char *pin_directory, const struct arq_sampler_rates *rates,
 		    struct arq_error *error);
 
-/* Rate and snap length in force. Returns 0, or a negative errno with the reason in `error`. */
-int arq_sampler_get(const char *pin_directory, uint32_t *one_in, uint32_t *snaplen,
+/* The rates in force. Returns 0, or a negative errno with the reason in `error`. */
+int arq_sampler_get(const char *pin_directory, struct arq_sampler_rates *rates,
 		    struct arq_error *error);
 
 /*
- * Opens the interface's ring buffer of struct arq_sample (arquant/sample.h), pinned as
- * "<pin_directory>/samples". It has one consumer at a time. Returns a file descriptor that the
- * caller closes, or a negative errno with the reason in `error`.
+ * Opens the interface's array of readers' rings (arquant/sample.h), pinned as
+ * "<pin_directory>/readers". Returns a file descriptor that the caller closes, or a negative errno
+ * with the reason in `error`.
  */
-int arq_samples_open(const char *pin_directory, struct arq_error *error);
+int arq_readers_open(const char *pin_directory, struct arq_error *error);
+
+/* Names of the rules of an interface's firewall, as of the moment when they were read. */
+struct arq_rule_names {
+	uint32_t count; /* names[0] is of rule 0, which is none */
+	struct arq_rule_name *names;
+};
+
+/* Reads them; no firewall, no names, no error. Returns 0 or -ENOMEM. */
+int arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names);
+void arq_rule_names_free(struct arq_rule_names *names);
+
+/* The rule's name, "" for one that has none. */
+const char *arq_rule_name(const struct arq_rule_names *names, uint32_t rule);
 
 #endif

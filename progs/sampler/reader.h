@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads samples: the consumer of the ring buffers that the sampler and the firewall fill, of one
- * interface or of several.
+ * Reads samples, of one interface or of several: makes a ring buffer for each, enters it among the
+ * interface's readers (arquant/sample.h), and hands out what arrives.
  *
- * Each record is checked before anybody sees it. Samples that were taken before the reader was
- * made are passed over: a ring that nobody reads fills up and keeps what is old. Losses are counted
- * in streams, one for each ring, program and CPU: `lost` of the samples tells what found the ring
- * full, and a gap in `sequence` beyond that tells of samples that never arrived here.
+ * Each record is checked before anybody sees it. Losses are counted in streams, one for each
+ * interface, program and CPU: a gap in `sequence` is what found the ring full. The streams begin
+ * and end with the programs' own counters, so that nothing is missing at the edges:
  *
- * A ring has one consumer at a time; arq_sample_reader_add() takes a lock (flock) on the
- * interface's pin directory and holds it as long as the reader lives. Opening needs CAP_BPF or
- * root, reading nothing. One thread. Nothing is allocated per sample.
+ *   samples taken between arq_sample_reader_add() and arq_sample_reader_remove() = read + lost
+ *
+ * An interface has ARQ_READERS_MAX places. Which are taken is known by locks, on single bytes of
+ * the interface's pin directory, that end with the process however it ends: a place whose reader
+ * died is cleared by the next one that comes.
+ *
+ * Adding and removing needs CAP_BPF or root, reading nothing. One thread. Nothing is allocated per
+ * sample.
  */
 #ifndef ARQUANT_PROGS_SAMPLER_READER_H
 #define ARQUANT_PROGS_SAMPLER_READER_H
@@ -23,8 +27,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Rings in one reader: as many as interfaces in a configuration. */
+/* Interfaces in one reader: as many as in a configuration. */
 #define ARQ_READER_RINGS_MAX 64
+
+/* Of a ring: seconds of samples at the rates that are sensible, in memory that nobody minds. */
+#define ARQ_READER_RING_BYTES (1u << 20)
 
 /*
  * Called for each sample, which is valid during the call only. `lost` is how many samples of its
@@ -35,33 +42,48 @@ typedef int (*arq_sample_handler)(const struct arq_sample *sample, uint64_t lost
 
 struct arq_sample_reader_counters {
 	uint64_t samples; /* handed to the handler */
-	uint64_t lost; /* found the ring full; only those between two samples that arrived */
-	uint64_t missed; /* in the ring, but not seen here: somebody else took them out */
-	uint64_t stale; /* taken before the reader was made, passed over */
+	uint64_t lost; /* found the ring full; the latest are known when the ring is removed */
 	uint64_t malformed; /* records that are no sample, passed over */
 };
 
 struct arq_sample_reader;
 
-/* Returns 0 and *reader, or -ENOMEM with the reason in `error`. */
-int arq_sample_reader_create(arq_sample_handler handler, void *context,
+/*
+ * `ring_bytes` is the size of each ring, a power of two and whole pages; 0 for
+ * ARQ_READER_RING_BYTES. Returns 0 and *reader, or a negative errno with the reason in `error`.
+ */
+int arq_sample_reader_create(arq_sample_handler handler, void *context, uint32_t ring_bytes,
 			     struct arq_sample_reader **reader, struct arq_error *error);
 
-/* Gives up locks and rings; NULL is fine. */
+/* Leaves all interfaces without handing out what waits; NULL is fine. */
 void arq_sample_reader_destroy(struct arq_sample_reader *reader);
 
 /*
- * Adds the ring of an interface (its pin directory, see arquant/program.h). Returns 0, or a
- * negative errno with the reason in `error`: -ENOENT not loaded, -EBUSY it has a reader already,
- * -ENOSPC too many rings.
+ * Joins the readers of an interface (its pin directory, see arquant/program.h). Returns the number
+ * of the ring, from 0 to ARQ_READER_RINGS_MAX - 1, or a negative errno with the reason in `error`:
+ * -ENOENT not loaded, -EBUSY it has ARQ_READERS_MAX readers already, -ENOSPC too many rings.
  */
 int arq_sample_reader_add(struct arq_sample_reader *reader, const char *pin_directory,
 			  struct arq_error *error);
 
-/* Adds a ring buffer map that the caller has open and keeps open; no lock is taken. */
-int arq_sample_reader_add_map(struct arq_sample_reader *reader, int map, struct arq_error *error);
+/*
+ * Joins by the array of readers alone, in place `slot`, whoever is there: no lock is taken, and no
+ * program's counters are known. The map stays the caller's, and open.
+ */
+int arq_sample_reader_add_map(struct arq_sample_reader *reader, int readers, uint32_t slot,
+			      struct arq_error *error);
 
-/* For poll(2) and epoll(7): readable when samples wait. Owned by the reader; -1 without a ring. */
+/*
+ * Leaves an interface: hands out what waits in the ring, and counts what was lost up to now. All
+ * samples that are taken before the call are then read or lost. Returns 0, or what the handler
+ * returned (the interface is left nevertheless).
+ */
+int arq_sample_reader_remove(struct arq_sample_reader *reader, int ring);
+
+/* The interface's programs are gone, or others took their place: the ring gets no samples more. */
+bool arq_sample_reader_is_stale(const struct arq_sample_reader *reader, int ring);
+
+/* For poll(2) and epoll(7): readable when samples wait. Owned by the reader. */
 int arq_sample_reader_fd(const struct arq_sample_reader *reader);
 
 /*
@@ -72,8 +94,13 @@ int arq_sample_reader_fd(const struct arq_sample_reader *reader);
 #define ARQ_READER_BATCH 4096
 int arq_sample_reader_read(struct arq_sample_reader *reader);
 
+/* Of all rings since the reader was made. */
 void arq_sample_reader_counters(const struct arq_sample_reader *reader,
 				struct arq_sample_reader_counters *counters);
+
+/* Of one ring since it was added; valid also after its removal, until another takes its number. */
+void arq_sample_reader_ring_counters(const struct arq_sample_reader *reader, int ring,
+				     struct arq_sample_reader_counters *counters);
 
 /* --- the parts that need no ring ---------------------------------------------------------------
  */
@@ -87,15 +114,13 @@ const struct arq_sample *arq_sample_check(const void *data, size_t size);
 /* Where a stream is; zero at the start. */
 struct arq_sample_stream {
 	uint64_t next; /* sequence that is expected */
-	uint64_t lost; /* of the last sample */
 	bool begun;
 };
 
 /*
- * Moves the stream on to this sample and says what did not arrive since its last one: `lost` for
- * want of room, `missed` otherwise. A sequence that goes back begins the stream anew.
+ * Moves the stream on to a sample of this sequence and returns how many are missing before it. A
+ * sequence that goes back begins the stream anew.
  */
-void arq_sample_stream_advance(struct arq_sample_stream *stream, const struct arq_sample *sample,
-			       uint64_t *lost, uint64_t *missed);
+uint64_t arq_sample_stream_advance(struct arq_sample_stream *stream, uint64_t sequence);
 
 #endif

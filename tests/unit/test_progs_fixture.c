@@ -15,6 +15,9 @@
 /* Mounted over in the test's own mount namespace only. */
 #define BPF_MOUNT "/sys/fs/bpf"
 
+/* Room for all samples of a test but the one that wants it full. */
+#define RING_BYTES (1 << 24)
+
 static int cpu;
 
 const char *fixture_begin(void)
@@ -48,6 +51,20 @@ static void *map_memory(const struct fixture *fixture, const char *name, size_t 
 	return memory;
 }
 
+void fixture_read_samples(struct fixture *fixture, uint32_t ring_bytes)
+{
+	const uint32_t slot = 0;
+
+	if (fixture->ring >= 0)
+		close(fixture->ring);
+	fixture->ring =
+		bpf_map_create(BPF_MAP_TYPE_RINGBUF, "test_samples", 0, 0, ring_bytes, NULL);
+	cr_assert_geq(fixture->ring, 0);
+	cr_assert_eq(bpf_map_update_elem(fixture_map(fixture, "readers"), &slot, &fixture->ring,
+					 BPF_ANY),
+		     0);
+}
+
 void fixture_load(struct fixture *fixture, enum arq_program_id id,
 		  const struct arq_program_options *options, const char *pin_directory,
 		  const char *packet_pin)
@@ -69,6 +86,9 @@ void fixture_load(struct fixture *fixture, enum arq_program_id id,
 	cr_assert_eq(status, 0, "%s", error.text);
 	fixture->tunables = map_memory(fixture, ".data.arq_tunables", sizeof(struct arq_tunables),
 				       PROT_READ | PROT_WRITE);
+	fixture->ring = -1;
+	if (bpf_object__find_map_fd_by_name(object, "readers") >= 0)
+		fixture_read_samples(fixture, RING_BYTES);
 	if (id != ARQ_PROGRAM_SAMPLER)
 		fixture->packet =
 			(struct arq_packet *)map_memory(fixture, ".bss.arq_packet",
@@ -81,6 +101,8 @@ void fixture_unload(struct fixture *fixture)
 {
 	if (fixture->packet)
 		munmap(fixture->packet - cpu, sizeof(struct arq_packet) * ARQ_MAX_CPUS);
+	if (fixture->ring >= 0)
+		close(fixture->ring);
 	munmap(fixture->tunables, sizeof(struct arq_tunables));
 	arq_counters_close(fixture->counters);
 	arq_program_close(fixture->program);
@@ -138,8 +160,7 @@ size_t fixture_samples(const struct fixture *fixture, struct stored_sample *samp
 {
 	struct collector collector = {samples, capacity, 0};
 
-	struct ring_buffer *ring =
-		ring_buffer__new(fixture_map(fixture, "samples"), collect, &collector, NULL);
+	struct ring_buffer *ring = ring_buffer__new(fixture->ring, collect, &collector, NULL);
 	cr_assert_not_null(ring);
 	cr_assert_geq(ring_buffer__consume(ring), 0);
 	ring_buffer__free(ring);

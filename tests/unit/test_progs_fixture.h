@@ -17,6 +17,7 @@ struct fixture {
 	struct arq_counters_view *counters;
 	struct arq_packet *packet; /* metadata of this CPU, NULL for the sampler */
 	struct arq_tunables *tunables;
+	int ring; /* that samples go to, -1 for none */
 };
 
 /* Skips the test without root. Binds it to one CPU. Makes a mount namespace with a BPF file system
@@ -42,6 +43,9 @@ struct arq_counters fixture_counters(const struct fixture *fixture);
 
 /* Descriptor of a map of the program, which owns it. */
 int fixture_map(const struct fixture *fixture, const char *name);
+
+/* Makes the ring anew, empty and of this size. */
+void fixture_read_samples(struct fixture *fixture, uint32_t ring_bytes);
 
 /* Reads what is in the ring of samples. Returns how many, of which up to `capacity` are stored. */
 struct stored_sample {

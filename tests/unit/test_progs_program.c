@@ -138,13 +138,13 @@ Test(progs_program, unpin_removes_all_and_only_its_own)
 
 	for (int id = 0; id < ARQ_PROGRAM_BUNDLE; id++)
 		arq_program_close(load_program((enum arq_program_id)id, &options));
-	cr_assert(there("samples") && there("firewall/counters") && there("sampler/data") &&
+	cr_assert(there("readers") && there("firewall/counters") && there("sampler/data") &&
 		  there("redirect/services") && there("redirect/xsks") &&
 		  there("firewall/sources_v4") && there("firewall/sources_v6"));
 	cr_assert(arq_program_pinned(ARQ_PROGRAM_SAMPLER, directory));
 	cr_assert_eq(arq_program_unpin(ARQ_PROGRAM_SAMPLER, directory, packet_pin, &error), 0);
 	cr_assert_not(there("sampler"));
-	cr_assert(there("samples"), "the firewall still writes to it");
+	cr_assert(there("readers"), "the firewall still writes to it");
 	cr_assert_eq(arq_program_unpin(ARQ_PROGRAM_FIREWALL, directory, packet_pin, &error), 0);
 	cr_assert_eq(access(packet_pin, F_OK), 0);
 	cr_assert_eq(arq_program_unpin(ARQ_PROGRAM_REDIRECT, directory, packet_pin, &error), 0);
@@ -257,10 +257,6 @@ Test(progs_program, refuses_absurd_options)
 	cr_assert_eq(arq_program_open(ARQ_PROGRAM_SAMPLER, &options, NULL, NULL, &program, &error),
 		     -EINVAL);
 	cr_assert_null(program);
-	arq_error_clear(&error);
-	options = (struct arq_program_options){.ring_bytes = 5000};
-	cr_assert_eq(arq_program_open(ARQ_PROGRAM_SAMPLER, &options, NULL, NULL, &program, &error),
-		     -EINVAL);
 	arq_program_close(NULL);
 }
 
@@ -270,10 +266,9 @@ Test(progs_program, live_variables_reach_the_programs)
 	struct arq_error error = {0};
 	struct fixture firewall;
 	struct fixture sampler;
-	uint32_t one_in;
-	uint32_t snaplen;
+	struct arq_sampler_rates rates = {5, 6, 200};
 
-	cr_assert_eq(arq_sampler_set(directory, 5, 0, &error), -ENOENT);
+	cr_assert_eq(arq_sampler_set(directory, &rates, &error), -ENOENT);
 	cr_assert(strstr(error.text, "arquant load"), "%s", error.text);
 	arq_error_clear(&error);
 	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, directory, packet_pin);
@@ -283,17 +278,23 @@ Test(progs_program, live_variables_reach_the_programs)
 	cr_assert_eq(arq_program_set_first(ARQ_PROGRAM_FIREWALL, directory, true, &error), 0);
 	cr_assert_eq(firewall.tunables->first, 1);
 	cr_assert_eq(sampler.tunables->first, 0);
-	cr_assert_eq(arq_sampler_set(directory, 77, 0, &error), 0, "%s", error.text);
-	cr_assert_eq(firewall.tunables->sample_one_in, 77);
 	cr_assert_eq(sampler.tunables->snaplen, ARQ_SNAPLEN_DEFAULT);
-	cr_assert_eq(arq_sampler_set(directory, 78, 200, &error), 0);
-	cr_assert_eq(arq_sampler_get(directory, &one_in, &snaplen, &error), 0);
-	cr_assert_eq(one_in, 78);
-	cr_assert_eq(snaplen, 200);
-	cr_assert_eq(arq_sampler_set(directory, 1, ARQ_SNAPLEN_MAX + 1, &error), -EINVAL);
-	int ring = arq_samples_open(directory, &error);
-	cr_assert_geq(ring, 0);
-	close(ring);
+	cr_assert_eq(arq_sampler_set(directory, &rates, &error), 0, "%s", error.text);
+	cr_assert_eq(firewall.tunables->sample_one_in, 5);
+	cr_assert_eq(firewall.tunables->drop_one_in, 6);
+	cr_assert_eq(sampler.tunables->snaplen, 200);
+	memset(&rates, 0, sizeof(rates));
+	cr_assert_eq(arq_sampler_get(directory, &rates, &error), 0);
+	cr_assert_eq(rates.one_in, 5);
+	cr_assert_eq(rates.drop_one_in, 6);
+	cr_assert_eq(rates.snaplen, 200);
+	rates.snaplen = ARQ_SNAPLEN_MAX + 1;
+	cr_assert_eq(arq_sampler_set(directory, &rates, &error), -EINVAL);
+	rates.snaplen = 0;
+	cr_assert_eq(arq_sampler_set(directory, &rates, &error), -EINVAL);
+	int readers = arq_readers_open(directory, &error);
+	cr_assert_geq(readers, 0);
+	close(readers);
 	fixture_unload(&sampler);
 	fixture_unload(&firewall);
 }
@@ -302,6 +303,7 @@ Test(progs_program, tables_of_the_bundle_are_found)
 {
 	const struct arq_program_options options = {.first = true};
 	struct arq_error error = {0};
+	const struct arq_sampler_rates rates = {3, 4, 64};
 	struct arq_counters_view *view;
 
 	cr_assert_eq(arq_xsks_open(directory, &error), -ENOENT);
@@ -310,7 +312,7 @@ Test(progs_program, tables_of_the_bundle_are_found)
 	int xsks = arq_xsks_open(directory, &error);
 	cr_assert_geq(xsks, 0, "%s", error.text);
 	close(xsks);
-	cr_assert_eq(arq_sampler_set(directory, 3, 0, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_sampler_set(directory, &rates, &error), 0, "%s", error.text);
 	for (int part = 0; part < ARQ_PROGRAM_COUNT; part++) {
 		cr_assert_eq(arq_counters_open(directory, ARQ_PROGRAM_BUNDLE,
 					       (enum arq_program_id)part, &view, &error),

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* "arquant sampler capture" on a loaded interface: lines, pcapng, its end and its failures. */
-#include "dispatcher/pins.h"
 #include "test_command_lab.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -103,19 +100,6 @@ Test(capture, writes_pcapng, .init = load, .fini = forget)
 				  61));
 	cr_expect_not_null(memmem(content, (size_t)size,
 				  "verdict=pass reason=none slot=sampler one_in=1 lost=0", 53));
-}
-
-Test(capture, leaves_the_ring_to_its_one_reader, .init = load, .fini = forget)
-{
-	char directory[PATH_MAX];
-
-	cr_assert_eq(arq_pins_path(directory, if_nametoindex("arq0")), 0);
-	int lock = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	cr_assert_geq(lock, 0);
-	cr_assert_eq(flock(lock, LOCK_EX | LOCK_NB), 0);
-	lab_assert_fails(lab_run("sampler", "capture", "arq0"), "arq0: another process reads");
-	lab_assert_fails(lab_run("sampler", "capture"), "another process reads");
-	close(lock);
 }
 
 Test(capture, says_what_is_missing, .init = lab_enter)

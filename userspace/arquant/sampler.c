@@ -120,9 +120,9 @@ static void source_name(uint32_t ifindex, char name[IF_NAMESIZE], void *context)
 
 static int add_source(struct capture *capture, const char *pin_directory, unsigned int ifindex)
 {
-	int code = arq_sample_reader_add(capture->reader, pin_directory, capture->error);
-	if (code)
-		return code;
+	int ring = arq_sample_reader_add(capture->reader, pin_directory, capture->error);
+	if (ring < 0)
+		return ring;
 
 	struct source *source = &capture->sources[capture->sources_count++];
 	source->ifindex = ifindex;
@@ -345,8 +345,6 @@ static void print_summary(const struct capture *capture)
 	arq_sample_reader_counters(capture->reader, &counters);
 	fprintf(stderr, "arquant " VERB ": %" PRIu64 " packets captured, %" PRIu64 " lost",
 		capture->captured, counters.lost);
-	if (counters.missed)
-		fprintf(stderr, ", %" PRIu64 " taken by another reader", counters.missed);
 	if (counters.malformed)
 		fprintf(stderr, ", %" PRIu64 " malformed", counters.malformed);
 	fputc('\n', stderr);
@@ -358,7 +356,7 @@ static int capture_packets(struct capture *capture, char *const *names, size_t c
 	if (!code)
 		code = catch_signals(capture->error);
 	if (!code)
-		code = arq_sample_reader_create(handle_sample, capture, &capture->reader,
+		code = arq_sample_reader_create(handle_sample, capture, 0, &capture->reader,
 						capture->error);
 	if (!code)
 		code = add_sources(capture, names, count);
