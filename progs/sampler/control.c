@@ -107,27 +107,38 @@ static int open_rule_names(const char *pin_directory)
 					       &unused);
 }
 
-int arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names)
+/* The names of a map that was opened. Returns 0 or -ENOMEM. */
+static int read_rule_names(int map, uint32_t count, struct arq_rule_names *names)
 {
-	struct bpf_map_info info = {0};
-	uint32_t size = sizeof(info);
-
-	*names = (struct arq_rule_names){0};
-	int map = open_rule_names(pin_directory);
-	if (map < 0)
-		return 0;
-	if (bpf_map_get_info_by_fd(map, &info, &size) == 0 &&
-	    info.value_size == sizeof(struct arq_rule_name))
-		names->names = calloc(info.max_entries, sizeof(*names->names));
-	for (uint32_t rule = 0; names->names && rule < info.max_entries; rule++) {
+	names->names = calloc(count, sizeof(*names->names));
+	if (!names->names)
+		return -ENOMEM;
+	for (uint32_t rule = 0; rule < count; rule++) {
 		char *text = names->names[rule].text;
 		if (bpf_map_lookup_elem(map, &rule, text))
 			break;
 		text[ARQ_RULE_NAME_MAX - 1] = '\0';
 		names->count = rule + 1;
 	}
-	close(map);
-	return info.max_entries && !names->names ? -ENOMEM : 0;
+	return 0;
+}
+
+int arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+	int code = 0;
+
+	int map = open_rule_names(pin_directory);
+	if (map < 0 || bpf_map_get_info_by_fd(map, &info, &size) || info.id != names->map_id)
+		arq_rule_names_free(names);
+	if (info.id && !names->names && info.value_size == sizeof(struct arq_rule_name)) {
+		names->map_id = info.id;
+		code = read_rule_names(map, info.max_entries, names);
+	}
+	if (map >= 0)
+		close(map);
+	return code;
 }
 
 void arq_rule_names_free(struct arq_rule_names *names)

@@ -37,11 +37,15 @@ int arq_readers_open(const char *pin_directory, struct arq_error *error);
 
 /* Names of the rules of an interface's firewall, as of the moment when they were read. */
 struct arq_rule_names {
+	uint32_t map_id; /* that they were read from, 0 for none */
 	uint32_t count; /* names[0] is of rule 0, which is none */
 	struct arq_rule_name *names;
 };
 
-/* Reads them; no firewall, no names, no error. Returns 0 or -ENOMEM. */
+/*
+ * Reads them, if there are others than those in `names` (zero at first). No firewall: no names, no
+ * error. Returns 0 or -ENOMEM.
+ */
 int arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names);
 void arq_rule_names_free(struct arq_rule_names *names);
 

@@ -39,7 +39,7 @@
 #define FLAGS_INBOUND       1u
 #define VERDICT_XDP         2 /* the value is an enum xdp_action */
 
-/* The largest block: fixed parts, a whole packet, and less than 256 bytes of options. */
+/* The largest block: fixed parts, a whole packet, and less than 448 bytes of options. */
 #define BLOCK_MAX (ARQ_SNAPLEN_MAX + 512)
 
 /* Fills a pipe at once (64 KiB), and has room for a block beyond. */
@@ -59,6 +59,7 @@ struct arq_pcapng {
 	bool begun; /* the section header is written */
 	uint32_t interfaces_count;
 	struct interface interfaces[ARQ_PCAPNG_INTERFACES_MAX];
+	uint64_t written; /* bytes that left the buffer */
 	size_t used;
 	size_t block; /* where the block being written begins */
 	uint8_t buffer[BUFFER_SIZE];
@@ -139,6 +140,7 @@ int arq_pcapng_flush(struct arq_pcapng *writer)
 		if (put_out > 0)
 			done += (size_t)put_out;
 	}
+	writer->written += writer->used;
 	writer->used = 0;
 	return 0;
 }
@@ -234,27 +236,34 @@ static int find_interface(struct arq_pcapng *writer, uint32_t ifindex)
 	return (int)writer->interfaces_count++;
 }
 
+/* "verdict=drop reason=rule rule=3 slot=..."; returns its length, cut off at the buffer's end. */
+static size_t write_comment(char *comment, size_t size, const struct arq_sample *sample,
+			    uint64_t lost, const char *rule_name)
+{
+	char rule[24] = "";
+
+	if (sample->rule)
+		snprintf(rule, sizeof(rule), " rule=%u", sample->rule);
+	int length = snprintf(comment, size,
+			      "verdict=%s reason=%s%s slot=%s one_in=%u lost=%llu cpu=%u "
+			      "sequence=%llu%s%s",
+			      arq_action_name(sample->verdict), arq_reason_name(sample->reason),
+			      rule, arq_program_name(sample->program), sample->one_in,
+			      (unsigned long long)lost, sample->cpu,
+			      (unsigned long long)sample->sequence,
+			      rule_name[0] ? " rule_name=" : "", rule_name);
+	return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
+}
+
 static void put_packet_options(struct arq_pcapng *writer, const struct arq_sample *sample,
-			       uint64_t lost)
+			       uint64_t lost, const char *rule_name)
 {
 	static const uint32_t flags = FLAGS_INBOUND;
 	uint64_t verdict = sample->verdict;
-	char comment[192];
-	int length;
+	char comment[288];
 
-	if (sample->rule)
-		length = snprintf(comment, sizeof(comment),
-				  "verdict=%s reason=%s rule=%u slot=%s one_in=%u lost=%llu",
-				  arq_action_name(sample->verdict), arq_reason_name(sample->reason),
-				  sample->rule, arq_program_name(sample->program), sample->one_in,
-				  (unsigned long long)lost);
-	else
-		length = snprintf(comment, sizeof(comment),
-				  "verdict=%s reason=%s slot=%s one_in=%u lost=%llu",
-				  arq_action_name(sample->verdict), arq_reason_name(sample->reason),
-				  arq_program_name(sample->program), sample->one_in,
-				  (unsigned long long)lost);
-	put_option(writer, OPT_COMMENT, comment, (size_t)length);
+	size_t length = write_comment(comment, sizeof(comment), sample, lost, rule_name);
+	put_option(writer, OPT_COMMENT, comment, length);
 	put_option(writer, OPT_EPB_FLAGS, &flags, sizeof(flags));
 	put_option(writer, OPT_EPB_DROPCOUNT, &lost, sizeof(lost));
 	put_option(writer, OPT_EPB_QUEUE, &sample->queue, sizeof(sample->queue));
@@ -264,7 +273,8 @@ static void put_packet_options(struct arq_pcapng *writer, const struct arq_sampl
 	pad(writer);
 }
 
-int arq_pcapng_write(struct arq_pcapng *writer, const struct arq_sample *sample, uint64_t lost)
+int arq_pcapng_write(struct arq_pcapng *writer, const struct arq_sample *sample, uint64_t lost,
+		     const char *rule_name)
 {
 	if (sample->captured > ARQ_SNAPLEN_MAX || sample->captured > sample->length)
 		return -EINVAL;
@@ -293,9 +303,25 @@ int arq_pcapng_write(struct arq_pcapng *writer, const struct arq_sample *sample,
 	put32(writer, sample->length);
 	put(writer, sample->head, sample->captured);
 	pad(writer);
-	put_packet_options(writer, sample, lost);
+	put_packet_options(writer, sample, lost, rule_name);
 	end_block(writer);
 	return 0;
+}
+
+int arq_pcapng_lost(struct arq_pcapng *writer, uint32_t ifindex, uint64_t lost)
+{
+	int code = begin(writer);
+	int number = code ? code : find_interface(writer, ifindex);
+
+	if (number < 0)
+		return number;
+	writer->interfaces[number].lost += lost;
+	return 0;
+}
+
+uint64_t arq_pcapng_size(const struct arq_pcapng *writer)
+{
+	return writer->written + writer->used;
 }
 
 static void put_statistics(struct arq_pcapng *writer, uint32_t number)

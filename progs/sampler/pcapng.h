@@ -7,9 +7,10 @@
  * A packet carries what the chain decided: its direction (in), receive queue, XDP verdict, how many
  * samples were lost before it, and a comment such as
  *
- *   verdict=drop reason=rule rule=3 slot=firewall one_in=1000 lost=0
+ *   verdict=drop reason=rule rule=3 slot=firewall one_in=1000 lost=0 cpu=1 sequence=17
+ *   rule_name=bad-sources
  *
- * whose words and order are stable; new ones come at the end. Times are wall clock with
+ * (one line) whose words and order are stable; new ones come at the end. Times are wall clock with
  * nanoseconds, by one offset taken when the writer is made, so that they never go back.
  *
  * Output is buffered and leaves at arq_pcapng_flush(), or when the buffer is full. The writer
@@ -45,12 +46,23 @@ int arq_pcapng_create(const struct arq_pcapng_options *options, struct arq_pcapn
 void arq_pcapng_destroy(struct arq_pcapng *writer);
 
 /*
- * Adds a sample; `lost` is how many were lost since the one before it of the same stream. Returns
- * 0, -EINVAL for a sample that contradicts itself, -E2BIG for more than ARQ_PCAPNG_INTERFACES_MAX
- * interfaces (both leave the file as it is), or the negative errno of write(2): -EPIPE when the
- * reader is gone. After an error of write(2) the writer is of no use.
+ * Adds a sample; `lost` is how many were lost since the one before it of the same stream,
+ * `rule_name` the name of its rule, "" for none. Returns 0, -EINVAL for a sample that contradicts
+ * itself, -E2BIG for more than ARQ_PCAPNG_INTERFACES_MAX interfaces (both leave the file as it is),
+ * or the negative errno of write(2): -EPIPE when the reader is gone. After an error of write(2) the
+ * writer is of no use.
  */
-int arq_pcapng_write(struct arq_pcapng *writer, const struct arq_sample *sample, uint64_t lost);
+int arq_pcapng_write(struct arq_pcapng *writer, const struct arq_sample *sample, uint64_t lost,
+		     const char *rule_name);
+
+/*
+ * Adds to the statistics of an interface what was lost and no later sample tells of. Returns as
+ * arq_pcapng_write.
+ */
+int arq_pcapng_lost(struct arq_pcapng *writer, uint32_t ifindex, uint64_t lost);
+
+/* Bytes of the file so far, the buffered ones included; the statistics come on top. */
+uint64_t arq_pcapng_size(const struct arq_pcapng *writer);
 
 /* Writes out what is buffered. Returns 0 or a negative errno as above. */
 int arq_pcapng_flush(struct arq_pcapng *writer);

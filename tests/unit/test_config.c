@@ -168,6 +168,7 @@ static const struct bad {
 	 "drop}]}\n",
 	 "1:67: firewall.rules[1].name: ", "firewall.rules[0] already"},
 	{"sampler: {one_in: 0}\n", "1:19: sampler.one_in: ", "from 1 to 4294967295"},
+	{"sampler: {drops_one_in: 0}\n", "1:25: sampler.drops_one_in: ", "from 1 to 4294967295"},
 	{"sampler: {snaplen: 1537}\n", "1:20: sampler.snaplen: ", "from 14 to 1536"},
 	/* gateway */
 	{"gateway: {}\n", "1:10: gateway.listeners: ", "is missing"},
@@ -343,6 +344,7 @@ Test(config, fills_in_the_defaults)
 	cr_expect_eq(config->firewall.malformed, ARQ_CONFIG_DROP);
 	cr_expect_eq(config->firewall.rules_count, 0);
 	cr_expect_eq(config->sampler.one_in, 1000);
+	cr_expect_eq(config->sampler.drops_one_in, 1000);
 	cr_expect_eq(config->sampler.snaplen, 128);
 	cr_expect_eq(gateway->workers, 1);
 	cr_expect_null(gateway->user);
@@ -423,6 +425,7 @@ Test(config, reads_what_is_given)
 
 	cr_expect_eq(config->interfaces[0].mode, ARQ_CONFIG_MODE_GENERIC);
 	cr_expect_eq(config->interfaces[0].programs, 1u << ARQ_PROGRAM_REDIRECT);
+	cr_expect_eq(config->sampler.drops_one_in, 1, "as those that pass");
 	cr_expect_eq(config->sampler.snaplen, 1536);
 	cr_expect_eq(gateway->listeners[0].io, ARQ_CONFIG_IO_XSK);
 	cr_expect_eq(gateway->listeners[0].copy_mode, ARQ_CONFIG_ZERO_COPY);
@@ -481,6 +484,7 @@ Test(config, shows_the_true_defaults)
 	cr_expect_eq(shown->firewall.default_action, config->firewall.default_action);
 	cr_expect_eq(shown->firewall.malformed, config->firewall.malformed);
 	cr_expect_eq(shown->sampler.one_in, config->sampler.one_in);
+	cr_expect_eq(shown->sampler.drops_one_in, config->sampler.drops_one_in);
 	cr_expect_eq(shown->sampler.snaplen, config->sampler.snaplen);
 	cr_expect_eq(shown->gateway.workers, config->gateway.workers);
 	cr_expect_eq(shown->gateway.listeners[0].io, config->gateway.listeners[0].io);

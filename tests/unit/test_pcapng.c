@@ -158,7 +158,8 @@ static void expect_option(size_t at, size_t end, uint16_t code, const void *valu
 Test(pcapng, writes_the_blocks)
 {
 	static const char comment[] =
-		"verdict=drop reason=rule rule=3 slot=firewall one_in=1000 lost=12";
+		"verdict=drop reason=rule rule=3 slot=firewall one_in=1000 lost=12 "
+		"cpu=0 sequence=0 rule_name=bad-sources";
 	static const uint8_t verdict[] = {2, XDP_DROP, 0, 0, 0, 0, 0, 0, 0};
 	struct arq_pcapng *writer = writer_to(file);
 	struct record record;
@@ -167,7 +168,7 @@ Test(pcapng, writes_the_blocks)
 	uint64_t lost = 12;
 
 	make_drop(sample);
-	cr_assert_eq(arq_pcapng_write(writer, sample, lost), 0);
+	cr_assert_eq(arq_pcapng_write(writer, sample, lost, "bad-sources"), 0);
 	struct stat before;
 	fstat(file, &before);
 	cr_assert_eq(before.st_size, 0, "nothing leaves before the flush");
@@ -214,7 +215,7 @@ Test(pcapng, numbers_interfaces_as_they_come)
 	unsigned int packets = 0, interfaces = 0;
 
 	for (size_t i = 0; i < 5; i++)
-		cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, order[i], i), 0), 0);
+		cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, order[i], i), 0, ""), 0);
 	cr_assert_eq(arq_pcapng_finish(writer), 0);
 	arq_pcapng_destroy(writer);
 	read_back();
@@ -236,14 +237,14 @@ Test(pcapng, refuses_what_contradicts_itself)
 
 	sample->captured = ARQ_SNAPLEN_MAX + 1;
 	sample->length = UINT32_MAX;
-	cr_assert_eq(arq_pcapng_write(writer, sample, 0), -EINVAL);
+	cr_assert_eq(arq_pcapng_write(writer, sample, 0, ""), -EINVAL);
 	sample->captured = 100;
 	sample->length = 99;
-	cr_assert_eq(arq_pcapng_write(writer, sample, 0), -EINVAL);
+	cr_assert_eq(arq_pcapng_write(writer, sample, 0, ""), -EINVAL);
 	for (uint32_t i = 0; i < ARQ_PCAPNG_INTERFACES_MAX; i++)
-		cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, i, 1), 0), 0);
-	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 1000, 1), 0), -E2BIG);
-	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 5, 1), 0), 0);
+		cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, i, 1), 0, ""), 0);
+	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 1000, 1), 0, ""), -E2BIG);
+	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 5, 1), 0, ""), 0);
 
 	/* Numbers that no program has, and the longest texts that they make. */
 	sample = make_sample(&record, 5, UINT64_MAX);
@@ -252,7 +253,7 @@ Test(pcapng, refuses_what_contradicts_itself)
 	sample->rule = sample->one_in = sample->queue = sample->length = UINT32_MAX;
 	sample->captured = ARQ_SNAPLEN_MAX;
 	for (int i = 0; i < 200; i++)
-		cr_assert_eq(arq_pcapng_write(writer, sample, UINT64_MAX), 0);
+		cr_assert_eq(arq_pcapng_write(writer, sample, UINT64_MAX, ""), 0);
 	cr_assert_eq(arq_pcapng_finish(writer), 0);
 	arq_pcapng_destroy(writer);
 	read_back();
@@ -269,7 +270,7 @@ Test(pcapng, says_when_the_output_fails)
 	cr_assert_eq(pipe(ends), 0);
 	close(ends[0]);
 	struct arq_pcapng *writer = writer_to(ends[1]);
-	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 1, 1), 0), 0);
+	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 1, 1), 0, ""), 0);
 	cr_assert_eq(arq_pcapng_flush(writer), -EPIPE);
 	arq_pcapng_destroy(writer);
 	close(ends[1]);
@@ -279,7 +280,7 @@ Test(pcapng, says_when_the_output_fails)
 	writer = writer_to(full);
 	int code = 0;
 	for (int i = 0; i < 10000 && !code; i++)
-		code = arq_pcapng_write(writer, make_sample(&record, 1, 1), 0);
+		code = arq_pcapng_write(writer, make_sample(&record, 1, 1), 0, "");
 	cr_assert_eq(code, -ENOSPC, "the buffer is bounded");
 	arq_pcapng_destroy(writer);
 	arq_pcapng_destroy(NULL);
@@ -319,10 +320,10 @@ static void write_capture(void)
 	struct record record;
 
 	struct arq_sample *sample = make_sample(&record, 2, 1000000000);
-	cr_assert_eq(arq_pcapng_write(writer, sample, 0), 0);
+	cr_assert_eq(arq_pcapng_write(writer, sample, 0, ""), 0);
 	sample = make_sample(&record, 5, 2000000000);
 	make_drop(sample);
-	cr_assert_eq(arq_pcapng_write(writer, sample, 4), 0);
+	cr_assert_eq(arq_pcapng_write(writer, sample, 4, ""), 0);
 	cr_assert_eq(arq_pcapng_finish(writer), 0);
 	arq_pcapng_destroy(writer);
 }
@@ -340,10 +341,38 @@ Test(pcapng, is_read_by_tshark, .timeout = 60)
 		 "-e udp.dstport -e _ws.malformed",
 		 path);
 	cr_assert_str_eq(output_of(command),
-			 "test2\t3\tverdict=pass reason=none slot=sampler one_in=1000 lost=0\t0\t"
+			 "test2\t3\tverdict=pass reason=none slot=sampler one_in=1000 lost=0 "
+			 "cpu=0 sequence=0\t0\t"
 			 "1400\t46\t192.0.2.1\t9999\t\n"
 			 "test5\t3\tverdict=drop reason=rule rule=3 slot=firewall one_in=1000 "
-			 "lost=4\t4\t1400\t46\t192.0.2.1\t9999\t\n");
+			 "lost=4 cpu=0 sequence=0\t4\t1400\t46\t192.0.2.1\t9999\t\n");
+}
+
+Test(pcapng, shows_losses_in_capinfos, .timeout = 60)
+{
+	struct arq_pcapng *writer = writer_to(file);
+	struct record record;
+	char command[256];
+
+	if (!installed("capinfos"))
+		cr_skip_test("capinfos is not installed");
+	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 2, 1000), 3, ""), 0);
+	cr_assert_eq(arq_pcapng_lost(writer, 2, 4), 0);
+	cr_assert_eq(arq_pcapng_lost(writer, 6, 5), 0, "an interface that gave no packet");
+	cr_assert_eq(arq_pcapng_finish(writer), 0);
+	arq_pcapng_destroy(writer);
+	snprintf(command, sizeof(command), "capinfos -I %s 2>&1", path);
+	const char *text = output_of(command);
+	cr_expect_not_null(strstr(text, "Number of interfaces in file: 2"), "%s", text);
+	cr_expect_not_null(strstr(text, "Name = test2"), "%s", text);
+	cr_expect_not_null(strstr(text, "Number of packets = 1"), "%s", text);
+	snprintf(command, sizeof(command), "tshark -r %s -2 -q -z expert 2>&1", path);
+	cr_expect_null(strstr(output_of(command), "Malformed"));
+	read_back();
+	cr_expect_not_null(memmem(content, content_size, "\5\0\x08\0\7\0\0\0\0\0\0\0", 12),
+			   "ifdrop of test2");
+	cr_expect_not_null(memmem(content, content_size, "\5\0\x08\0\5\0\0\0\0\0\0\0", 12),
+			   "ifdrop of test6");
 }
 
 Test(pcapng, is_read_by_tcpdump, .timeout = 60)
@@ -374,7 +403,7 @@ Test(pcapng, lives_in_a_pipe, .timeout = 60)
 	FILE *in = popen(text, "we");
 	cr_assert_not_null(in);
 	struct arq_pcapng *writer = writer_to(fileno(in));
-	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 1, 1), 0), 0);
+	cr_assert_eq(arq_pcapng_write(writer, make_sample(&record, 1, 1), 0, ""), 0);
 	cr_assert_eq(arq_pcapng_flush(writer), 0);
 
 	struct pollfd ready = {.fd = out[0], .events = POLLIN};

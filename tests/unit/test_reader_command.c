@@ -6,7 +6,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -71,7 +73,7 @@ Test(capture, prints_a_line_for_each_packet, .init = load, .fini = forget)
 	cr_expect_gt(count_of(result->output, " arq0 queue 0 pass (none) 203.0.113.1:40000 > "
 					      "192.0.2.1:53 udp, length 74\n"),
 		     3, "%s", result->output);
-	cr_expect_gt(count_of(result->output, " arq0 queue 0 drop (rule 1) 198.51.100.1:40000 > "
+	cr_expect_gt(count_of(result->output, " arq0 queue 0 drop (rule bad) 198.51.100.1:40000 > "
 					      "192.0.2.1:53 udp, length 74\n"),
 		     3, "%s", result->output);
 	cr_expect_str_eq(result->error, "arquant sampler capture: 12 packets captured, 0 lost\n");
@@ -100,6 +102,132 @@ Test(capture, writes_pcapng, .init = load, .fini = forget)
 				  61));
 	cr_expect_not_null(memmem(content, (size_t)size,
 				  "verdict=pass reason=none slot=sampler one_in=1 lost=0", 53));
+}
+
+Test(capture, filters_and_prints_json, .init = load, .fini = forget)
+{
+	pid_t traffic = begin_traffic();
+	const struct lab_result *result =
+		lab_run("sampler", "capture", "--json", "--hex", "-c", "5", "-f", "rule=bad,worse",
+			"-f", "verdict=drop", "-f", "from=198.51.100.0/24");
+	end_traffic(traffic);
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	cr_expect_eq(count_of(result->output, "\n"), 5, "%s", result->output);
+	cr_expect_not_null(strstr(result->error, "5 packets captured, 0 lost, "));
+	cr_expect_not_null(strstr(result->error, " not matching"), "%s", result->error);
+
+	struct json_object *line = json_tokener_parse(result->output);
+	cr_assert_not_null(line, "%s", result->output);
+	cr_expect_str_eq(lab_text(line, "interface"), "arq0");
+	cr_expect_str_eq(lab_text(line, "verdict"), "drop");
+	cr_expect_str_eq(lab_text(line, "rule_name"), "bad");
+	cr_expect_str_eq(lab_text(line, "source"), "198.51.100.1");
+	cr_expect_eq(lab_number(line, "rule"), 1);
+	cr_expect_eq(lab_number(line, "destination_port"), 53);
+	cr_expect_eq(lab_number(line, "length"), 74);
+	cr_expect_eq(strlen(lab_text(line, "head")), 128);
+	json_object_put(line);
+}
+
+static pid_t begin_capture(const char *file)
+{
+	pid_t child = fork();
+
+	cr_assert_geq(child, 0);
+	if (child == 0) {
+		int fd = open(file, O_WRONLY | O_TRUNC | O_CLOEXEC);
+		dup2(fd, STDOUT_FILENO);
+		execl(ARQ_TEST_COMMAND, "arquant", "sampler", "capture", "-c", "100", NULL);
+		_exit(127);
+	}
+	return child;
+}
+
+Test(capture, takes_nothing_from_another, .init = load, .fini = forget)
+{
+	char *file = lab_config("");
+	struct stat status;
+	int code;
+
+	pid_t traffic = begin_traffic();
+	pid_t other = begin_capture(file);
+	const struct lab_result *result = lab_run("sampler", "capture", "-c", "100");
+	cr_assert_eq(waitpid(other, &code, 0), other);
+	end_traffic(traffic);
+	cr_expect_eq(code, 0);
+	cr_expect_eq(result->status, 0);
+	cr_expect_not_null(strstr(result->error, "100 packets captured, 0 lost"), "%s",
+			   result->error);
+	cr_assert_eq(stat(file, &status), 0);
+	cr_expect_gt(status.st_size, 100 * 40);
+	lab_forget(file);
+}
+
+Test(capture, changes_files, .init = load, .fini = forget)
+{
+	char directory[] = "/tmp/arquant-test-rotate-XXXXXX";
+	char path[64], command[128];
+
+	cr_assert_not_null(mkdtemp(directory));
+	snprintf(path, sizeof(path), "%s/some.pcapng", directory);
+	pid_t traffic = begin_traffic();
+	const struct lab_result *result = lab_run("sampler", "capture", "-w", path, "--rotate-size",
+						  "4K", "--keep", "2", "-c", "150");
+	end_traffic(traffic);
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	cr_expect_not_null(strstr(result->error, " files"), "%s", result->error);
+	snprintf(command, sizeof(command), "test $(ls %s | wc -l) = 2", directory);
+	lab_shell(command);
+	snprintf(command, sizeof(command),
+		 "for f in %s/some-00*.pcapng; do tcpdump -nr $f; done "
+		 ">/dev/null 2>&1",
+		 directory);
+	lab_shell(command);
+	snprintf(command, sizeof(command), "rm -r %s", directory);
+	lab_shell(command);
+}
+
+Test(capture, follows_a_reload, .init = load, .fini = forget)
+{
+	char command[192];
+
+	pid_t traffic = begin_traffic();
+	pid_t child = fork();
+	if (child == 0) {
+		snprintf(command, sizeof(command),
+			 "sleep 0.3; " ARQ_TEST_COMMAND " unload arq0; " ARQ_TEST_COMMAND
+			 " load --bundle --config %s >/dev/null",
+			 config);
+		_exit(system(command) != 0);
+	}
+	const struct lab_result *result = lab_run("sampler", "capture", "arq0", "-d", "3s");
+	end_traffic(traffic);
+	int status;
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_assert_eq(status, 0);
+	cr_expect_eq(result->status, 0, "%s", result->error);
+	cr_expect_gt(count_of(result->output, "\n"), 60, "after the reload, too: %s",
+		     result->error);
+}
+
+Test(set, changes_rates_live, .init = load, .fini = forget)
+{
+	const struct lab_result *result = lab_run("sampler", "set", "--drops", "3", "-s", "99");
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	cr_expect_str_eq(result->output, "arq0: 1 in 1, drops 1 in 3, 99 bytes of each\n");
+	result = lab_run("sampler", "set", "arq0", "--one-in", "0", "--json");
+	cr_expect_str_eq(result->output, "{\"interfaces\":[{\"name\":\"arq0\",\"one_in\":0,"
+					 "\"drops_one_in\":3,\"snaplen\":99}]}\n");
+
+	pid_t traffic = begin_traffic();
+	result = lab_run("sampler", "capture", "--json", "-c", "20");
+	end_traffic(traffic);
+	cr_expect_eq(count_of(result->output, "\"verdict\":\"drop\""), 20, "passes: none");
+	cr_expect_eq(count_of(result->output, "\"one_in\":3,"), 20);
+
+	lab_assert_fails(lab_run("sampler", "set", "arq1"), "arq1: no sampler is loaded");
+	result = lab_run("sampler", "set", "--snaplen", "13");
+	cr_expect_eq(result->status, 2, "%s", result->error);
 }
 
 Test(capture, says_what_is_missing, .init = lab_enter)
@@ -134,6 +262,14 @@ Test(capture, tells_wrong_usage)
 		{"sampler", "capture", "--count=1x"},
 		{"sampler", "capture", "--duration=5"},
 		{"sampler", "capture", "--duration=0s"},
+		{"sampler", "capture", "--filter=verdict"},
+		{"sampler", "capture", "--filter=verdict=maybe"},
+		{"sampler", "capture", "--filter=from=10.0.0.1/8"},
+		{"sampler", "capture", "--rotate-size=1M"},
+		{"sampler", "capture", "--keep=3"},
+		{"sampler", "capture", "--buffer=65537"},
+		{"sampler", "capture", "--hex"},
+		{"sampler", "set", "--one-in=x"},
 	};
 	lab_enter();
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {

@@ -90,6 +90,7 @@ struct arq_config_firewall {
 
 struct arq_config_sampler {
 	uint32_t one_in; /* 1 to UINT32_MAX */
+	uint32_t drops_one_in; /* the same for dropped packets; one_in by default */
 	uint32_t snaplen; /* 14 to ARQ_SNAPLEN_MAX */
 };
 

@@ -234,6 +234,10 @@ int arq_config_check_sampler(const struct arq_config_check *check)
 
 	int code = arq_config_check_number(check, arq_field("sampler.one_in"), &sampler->one_in,
 					   ONE_IN_DEFAULT, 1, UINT32_MAX);
+	if (!code)
+		code = arq_config_check_number(check, arq_field("sampler.drops_one_in"),
+					       &sampler->drops_one_in, sampler->one_in, 1,
+					       UINT32_MAX);
 	if (code)
 		return code;
 	return arq_config_check_number(check, arq_field("sampler.snaplen"), &sampler->snaplen,

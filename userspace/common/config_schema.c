@@ -126,6 +126,7 @@ static const cyaml_schema_field_t firewall_fields[] = {
 
 static const cyaml_schema_field_t sampler_fields[] = {
 	CYAML_FIELD_UINT("one_in", OPTIONAL, struct arq_config_sampler, one_in),
+	CYAML_FIELD_UINT("drops_one_in", OPTIONAL, struct arq_config_sampler, drops_one_in),
 	CYAML_FIELD_UINT("snaplen", OPTIONAL, struct arq_config_sampler, snaplen),
 	CYAML_FIELD_END,
 };

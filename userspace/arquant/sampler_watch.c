@@ -1,0 +1,404 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquant/sampler.h"
+
+#include "dispatcher/kernel.h"
+#include "dispatcher/pins.h"
+#include "progs/sampler/pcapng.h"
+#include "userspace/arquant/command.h"
+#include "userspace/common/config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+/* How often to look whether interfaces changed: a glance at one pin each. */
+#define LOOK_NS 1000000000u
+
+struct source {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex;
+	int ring; /* of the reader, -1 while there is no sampler */
+	uint64_t told; /* losses that the handler knows of, of those since the ring was added */
+	char directory[PATH_MAX];
+	struct arq_rule_names rules;
+};
+
+struct watch {
+	const struct arq_watch_options *options;
+	const struct arq_watch_handler *handler;
+	struct arq_error *error;
+	struct arq_sample_reader *reader;
+	struct arq_watch_totals totals;
+	uint64_t offset_ns; /* from monotonic to wall clock */
+	unsigned int sources_count;
+	struct source *sources;
+};
+
+/* --- signals ---------------------------------------------------------------------------------- */
+
+/* A signal handler can reach nothing else. */
+static int stop_event = -1;
+
+static void on_signal(int signal)
+{
+	uint64_t one = 1;
+	int before = errno;
+
+	(void)signal;
+	ssize_t ignored = write(stop_event, &one, sizeof(one));
+	(void)ignored;
+	errno = before;
+}
+
+/* A second signal ends the process, should the first find us in a write that blocks. */
+static int catch_signals(struct arq_error *error)
+{
+	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+
+	stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (stop_event < 0)
+		return arq_error_set(error, -errno, "cannot wait for signals: %s", strerror(errno));
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		sigaction(signals[i], &action, NULL);
+	return 0;
+}
+
+/* --- interfaces ------------------------------------------------------------------------------- */
+
+static struct source *find_source(const struct watch *watch, uint32_t ifindex)
+{
+	for (unsigned int i = 0; i < watch->sources_count; i++) {
+		if (watch->sources[i].ifindex == ifindex)
+			return &watch->sources[i];
+	}
+	return NULL;
+}
+
+/* Joins the readers of the interface. Returns 0, or a negative errno with the reason. */
+static int join(struct watch *watch, struct source *source, struct arq_error *error)
+{
+	source->ifindex = if_nametoindex(source->name);
+	if (!source->ifindex)
+		return arq_error_set(error, -ENODEV, "there is no interface '%s'; see 'ip link'",
+				     source->name);
+	int code = arq_pins_path(source->directory, source->ifindex);
+	if (code)
+		return arq_error_set(error, code, "cannot name the pins of %s: %s", source->name,
+				     strerror(-code));
+	source->ring = arq_sample_reader_add(watch->reader, source->directory, error);
+	if (source->ring < 0) {
+		code = source->ring;
+		source->ring = -1;
+		return arq_error_prefix(error, code, "%s", source->name);
+	}
+	source->told = 0;
+	/* Without memory for names rules go by number. */
+	arq_rule_names_read(source->directory, &source->rules);
+	return 0;
+}
+
+/* What was lost on the interface since the handler was told last. */
+static uint64_t lost_since(const struct watch *watch, struct source *source, int ring)
+{
+	struct arq_sample_reader_counters counters;
+
+	arq_sample_reader_ring_counters(watch->reader, ring, &counters);
+	uint64_t lost = counters.lost - source->told;
+	source->told = counters.lost;
+	return lost;
+}
+
+/* Leaves the interface after handing out what waits there. */
+static int leave(struct watch *watch, struct source *source)
+{
+	const struct arq_watch_handler *handler = watch->handler;
+	int ring = source->ring;
+
+	if (ring < 0)
+		return 0;
+	int code = arq_sample_reader_remove(watch->reader, ring);
+	uint64_t lost = lost_since(watch, source, ring);
+	source->ring = -1;
+	if (code == 0 && handler->left)
+		code = handler->left(source->ifindex, source->name, lost, handler->context);
+	return code;
+}
+
+/* A source of that name, new or known; NULL when there are too many. */
+static struct source *add_source(struct watch *watch, const char *name)
+{
+	for (unsigned int i = 0; i < watch->sources_count; i++) {
+		if (strcmp(watch->sources[i].name, name) == 0)
+			return &watch->sources[i];
+	}
+	if (watch->sources_count == ARQ_READER_RINGS_MAX)
+		return NULL;
+	struct source *source = &watch->sources[watch->sources_count++];
+	*source = (struct source){.ring = -1};
+	snprintf(source->name, sizeof(source->name), "%s", name);
+	return source;
+}
+
+/* What no sampler is loaded on is passed over: its directory is another program's. */
+static int visit_pins(const char *directory, unsigned int ifindex, bool here, void *context)
+{
+	struct watch *watch = context;
+	struct arq_error unused = {0};
+	char name[IF_NAMESIZE];
+
+	if (!here || find_source(watch, ifindex) || !if_indextoname(ifindex, name))
+		return 0;
+	int readers = arq_readers_open(directory, &unused);
+	if (readers >= 0)
+		close(readers);
+	if (readers == -ENOENT)
+		return 0;
+	return add_source(watch, name) ? 0 : -ENOSPC;
+}
+
+static int find_all(struct watch *watch, struct arq_error *error)
+{
+	int code = arq_pins_walk(visit_pins, watch);
+
+	if (code)
+		return arq_error_set(error, code, "cannot look for samplers: %s", strerror(-code));
+	if (!watch->sources_count && !watch->options->wait)
+		return arq_error_set(error, -ENOENT,
+				     "no interface has a sampler; load one by 'arquant load'");
+	return 0;
+}
+
+static int find_named(struct watch *watch, struct arq_error *error)
+{
+	for (size_t i = 0; i < watch->options->names_count; i++) {
+		const char *name = watch->options->names[i];
+		if (strlen(name) >= IF_NAMESIZE)
+			return arq_error_set(error, -ENODEV,
+					     "there is no interface '%.40s'; see 'ip link'", name);
+		if (!add_source(watch, name))
+			return arq_error_set(error, -ENOSPC, "more than %d interfaces",
+					     ARQ_READER_RINGS_MAX);
+	}
+	return 0;
+}
+
+/* At the start: everything must be there, unless it may come later. */
+static int join_all(struct watch *watch)
+{
+	int code = watch->options->names_count ? find_named(watch, watch->error)
+					       : find_all(watch, watch->error);
+
+	for (unsigned int i = 0; !code && i < watch->sources_count; i++) {
+		code = join(watch, &watch->sources[i], watch->error);
+		if (code && watch->options->wait && (code == -ENODEV || code == -ENOENT)) {
+			arq_error_clear(watch->error);
+			code = 0;
+		}
+	}
+	return code;
+}
+
+/* Once a second: what went, what came, what was loaded anew, other rules. */
+static int look_again(struct watch *watch)
+{
+	struct arq_error unused = {0};
+
+	if (!watch->options->names_count)
+		find_all(watch, &unused);
+	for (unsigned int i = 0; i < watch->sources_count; i++) {
+		struct source *source = &watch->sources[i];
+		if (source->ring >= 0 && arq_sample_reader_is_stale(watch->reader, source->ring)) {
+			int code = leave(watch, source);
+			if (code)
+				return code;
+		}
+		arq_error_clear(&unused);
+		if (source->ring < 0)
+			join(watch, source, &unused);
+		else
+			arq_rule_names_read(source->directory, &source->rules);
+	}
+	return 0;
+}
+
+/* --- samples ---------------------------------------------------------------------------------- */
+
+/* Losses are told by interface: those before a sample that the filter held back count, too. */
+static int on_sample(const struct arq_sample *sample, uint64_t lost, void *context)
+{
+	struct watch *watch = context;
+	struct source *source = find_source(watch, sample->ifindex);
+	struct arq_flow flow;
+	char number[IF_NAMESIZE];
+
+	arq_flow_read(sample->head, sample->captured, &flow);
+	if (!arq_filter_passes(&watch->options->filter, sample, &flow,
+			       source ? &source->rules : NULL))
+		return 0;
+	if (!source)
+		snprintf(number, sizeof(number), "if%u", sample->ifindex);
+	const struct arq_watch_sample seen = {
+		.sample = sample,
+		.flow = &flow,
+		.interface = source ? source->name : number,
+		.rule_name = source ? arq_rule_name(&source->rules, sample->rule) : "",
+		.time_ns = sample->time_ns + watch->offset_ns,
+		.lost = source ? lost_since(watch, source, source->ring) : lost,
+	};
+	watch->totals.passed++;
+	return watch->handler->sample(&seen, watch->handler->context);
+}
+
+/* --- the loop --------------------------------------------------------------------------------- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Milliseconds for poll(2) until the earliest of these times (0 for none), rounded up. */
+static int time_left(uint64_t now, const uint64_t *times, size_t count)
+{
+	uint64_t first = UINT64_MAX;
+
+	for (size_t i = 0; i < count; i++) {
+		if (times[i] && times[i] < first)
+			first = times[i];
+	}
+	uint64_t left = now < first ? (first - now + 999999) / 1000000 : 0;
+	return left < INT32_MAX ? (int)left : INT32_MAX;
+}
+
+/* Reads what waits, and does what is due. Returns 0 or what ends the loop. */
+static int turn(struct watch *watch, uint64_t *look, uint64_t *tick)
+{
+	const struct arq_watch_handler *handler = watch->handler;
+
+	int code = arq_sample_reader_read(watch->reader);
+	/* Also before the end, so that nothing stays in a buffer. */
+	int flushed = handler->batch && (code == 0 || code == ARQ_WATCH_ENOUGH)
+			      ? handler->batch(handler->context)
+			      : 0;
+	if (!code)
+		code = flushed;
+	uint64_t now = now_ns();
+	if (!code && *tick && now >= *tick) {
+		code = handler->tick(handler->context);
+		*tick += watch->options->tick_ns;
+		if (*tick <= now)
+			*tick = now + watch->options->tick_ns;
+	}
+	if (!code && now >= *look) {
+		code = look_again(watch);
+		*look = now + LOOK_NS;
+	}
+	return code;
+}
+
+static int run(struct watch *watch)
+{
+	const struct arq_watch_options *options = watch->options;
+	struct pollfd fds[] = {
+		{.fd = stop_event, .events = POLLIN},
+		{.fd = arq_sample_reader_fd(watch->reader), .events = POLLIN},
+	};
+	uint64_t start = now_ns();
+	uint64_t end = options->duration_ns ? start + options->duration_ns : 0;
+	uint64_t look = start + LOOK_NS;
+	uint64_t tick = watch->handler->tick ? start + options->tick_ns : 0;
+	int code = 0;
+
+	while (!code) {
+		const uint64_t times[] = {end, look, tick};
+		if (poll(fds, 2, time_left(now_ns(), times, 3)) < 0 && errno != EINTR)
+			return arq_error_set(watch->error, -errno, "cannot wait: %s",
+					     strerror(errno));
+		if ((fds[0].revents & POLLIN) || (end && now_ns() >= end))
+			break;
+		code = turn(watch, &look, &tick);
+	}
+	return code;
+}
+
+/* Hands out what came in before the end, and counts what was lost up to it. */
+static int finish(struct watch *watch, int code)
+{
+	for (unsigned int i = 0; i < watch->sources_count && !code; i++)
+		code = leave(watch, &watch->sources[i]);
+	if (!code && watch->handler->batch)
+		code = watch->handler->batch(watch->handler->context);
+	return code;
+}
+
+int arq_watch(const struct arq_watch_options *options, const struct arq_watch_handler *handler,
+	      struct arq_watch_totals *totals, struct arq_error *error)
+{
+	struct arq_sample_reader_counters counters = {0};
+	struct watch watch = {.options = options, .handler = handler, .error = error};
+
+	int code = arq_kernel_check_privileges(error);
+	if (!code)
+		code = catch_signals(error);
+	watch.sources = calloc(ARQ_READER_RINGS_MAX, sizeof(*watch.sources));
+	if (!code && !watch.sources)
+		code = arq_error_set(error, -ENOMEM, "no memory for the interfaces");
+	if (!code)
+		code = arq_sample_reader_create(on_sample, &watch, options->ring_bytes,
+						&watch.reader, error);
+	if (!code)
+		code = join_all(&watch);
+	watch.offset_ns = arq_wall_clock_offset();
+	if (!code)
+		code = finish(&watch, run(&watch));
+	if (watch.reader)
+		arq_sample_reader_counters(watch.reader, &counters);
+	arq_sample_reader_destroy(watch.reader);
+	for (unsigned int i = 0; i < watch.sources_count; i++)
+		arq_rule_names_free(&watch.sources[i].rules);
+	free(watch.sources);
+	watch.totals.read = counters.samples;
+	watch.totals.lost = counters.lost;
+	watch.totals.malformed = counters.malformed;
+	*totals = watch.totals;
+	return code == ARQ_WATCH_ENOUGH ? 0 : code;
+}
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+int arq_sampler_parse_duration(const char *verb, const char *text, uint64_t *nanoseconds)
+{
+	if (arq_duration_parse(text, nanoseconds) || *nanoseconds == 0)
+		return arq_command_usage(verb, "'%.40s' is no duration, as 500ms, 10s or 2m", text);
+	return 0;
+}
+
+int arq_sampler_parse_count(const char *verb, const char *text, uint64_t max, uint64_t *count)
+{
+	size_t digits = strspn(text, "0123456789");
+
+	errno = 0;
+	*count = strtoull(text, NULL, 10);
+	if (digits == 0 || text[digits] || errno || *count == 0 || *count > max)
+		return arq_command_usage(verb, "'%.40s' is no count from 1 to %llu", text,
+					 (unsigned long long)max);
+	return 0;
+}
+
+int arq_sampler_parse_filter(const char *verb, const char *text, struct arq_filter *filter)
+{
+	struct arq_error error = {0};
+
+	return arq_filter_add(filter, text, &error) ? arq_command_usage(verb, "%s", error.text) : 0;
+}
