@@ -128,9 +128,14 @@ static void load(struct sampler *sampler, uint32_t snaplen)
 					      .sample_one_in = 1,
 					      .snaplen = snaplen};
 	struct arq_error error = {0};
+	cpu_set_t cpu;
 
 	if (geteuid() != 0)
 		cr_skip_test("needs root");
+	/* Streams are per CPU, and what is expected is of one. */
+	CPU_ZERO(&cpu);
+	CPU_SET((size_t)sched_getcpu(), &cpu);
+	cr_assert_eq(sched_setaffinity(0, sizeof(cpu), &cpu), 0);
 	cr_assert_eq(arq_program_open(ARQ_PROGRAM_SAMPLER, &options, sampler->pins, NULL,
 				      &sampler->program, &error),
 		     0, "%s", error.text);
