@@ -127,6 +127,21 @@ static __always_inline bool arq_sample_drop_due(struct arq_sampling *sampling)
 	return arq_sample_next(sampling, arq_tunables.drop_one_in);
 }
 
+/* Bytes in a ring that its reader is woken for; it looks by itself for what is less. */
+#define ARQ_RING_WAKE (1 << 15)
+
+/*
+ * A wake-up is an interrupt, which costs ten times what a sample does: one when there is something
+ * to do, not one for each sample that finds the reader waiting.
+ */
+static __always_inline __u64 arq_sample_wake(void *ring, __u32 size)
+{
+	__u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
+
+	return waiting < ARQ_RING_WAKE && waiting + size >= ARQ_RING_WAKE ? BPF_RB_FORCE_WAKEUP
+									  : BPF_RB_NO_WAKEUP;
+}
+
 /* Into every ring that is there. */
 static __always_inline void arq_sample_output(struct arq_sample *sample, __u32 size,
 					      struct arq_counters *counters)
@@ -135,7 +150,7 @@ static __always_inline void arq_sample_output(struct arq_sample *sample, __u32 s
 	for (__u32 i = 0; i < ARQ_READERS_MAX; i++) {
 		__u32 slot = i;
 		void *ring = bpf_map_lookup_elem(&readers, &slot);
-		if (ring && bpf_ringbuf_output(ring, sample, size, 0))
+		if (ring && bpf_ringbuf_output(ring, sample, size, arq_sample_wake(ring, size)))
 			counters->sample_lost++;
 	}
 }

@@ -83,7 +83,11 @@ int arq_sample_reader_remove(struct arq_sample_reader *reader, int ring);
 /* The interface's programs are gone, or others took their place: the ring gets no samples more. */
 bool arq_sample_reader_is_stale(const struct arq_sample_reader *reader, int ring);
 
-/* For poll(2) and epoll(7): readable when samples wait. Owned by the reader. */
+/*
+ * For poll(2) and epoll(7): readable when samples wait. Owned by the reader. The programs wake
+ * nobody for a few of them: wait no longer than ARQ_READER_PATIENCE_MS before looking again.
+ */
+#define ARQ_READER_PATIENCE_MS 100
 int arq_sample_reader_fd(const struct arq_sample_reader *reader);
 
 /*

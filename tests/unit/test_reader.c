@@ -192,8 +192,6 @@ Test(reader, hands_out_what_the_sampler_took)
 	struct arq_sample_reader *reader = read_from(&sampler, &seen, 0);
 	send_packets(&sampler, 900, 5);
 
-	struct pollfd ready = {.fd = arq_sample_reader_fd(reader), .events = POLLIN};
-	cr_assert_eq(poll(&ready, 1, 1000), 1);
 	cr_assert_eq(arq_sample_reader_read(reader), 0);
 	cr_expect_eq(seen.count, 5);
 	cr_expect_eq(seen.last.length, 900);
@@ -209,7 +207,25 @@ Test(reader, hands_out_what_the_sampler_took)
 	arq_sample_reader_counters(reader, &counters);
 	cr_expect_eq(counters.samples, 5);
 	cr_expect_eq(counters.lost + counters.malformed, 0);
-	cr_expect_eq(poll(&ready, 1, 0), 0);
+	arq_sample_reader_destroy(reader);
+	arq_program_close(sampler.program);
+}
+
+Test(reader, is_woken_when_it_is_worth_it)
+{
+	struct sampler sampler = {0};
+	struct seen seen = {0};
+
+	load(&sampler, 128);
+	struct arq_sample_reader *reader = read_from(&sampler, &seen, 0);
+	struct pollfd ready = {.fd = arq_sample_reader_fd(reader), .events = POLLIN};
+	for (unsigned int time = 1; time <= 3; time++) {
+		cr_expect_eq(poll(&ready, 1, 0), 0);
+		send_packets(&sampler, 600, 300); /* 192 bytes each, 57 kB */
+		cr_assert_eq(poll(&ready, 1, 1000), 1);
+		cr_assert_eq(arq_sample_reader_read(reader), 0);
+		cr_expect_eq(seen.count, 300 * time);
+	}
 	arq_sample_reader_destroy(reader);
 	arq_program_close(sampler.program);
 }

@@ -21,6 +21,8 @@
 /* How often to look whether interfaces changed: a glance at one pin each. */
 #define LOOK_NS 1000000000u
 
+#define PATIENCE_NS (ARQ_READER_PATIENCE_MS * 1000000ull)
+
 struct source {
 	char name[IF_NAMESIZE];
 	uint32_t ifindex;
@@ -321,8 +323,9 @@ static int run(struct watch *watch)
 	int code = 0;
 
 	while (!code) {
-		const uint64_t times[] = {end, look, tick};
-		if (poll(fds, 2, time_left(now_ns(), times, 3)) < 0 && errno != EINTR)
+		uint64_t now = now_ns();
+		const uint64_t times[] = {end, look, tick, now + PATIENCE_NS};
+		if (poll(fds, 2, time_left(now, times, 4)) < 0 && errno != EINTR)
 			return arq_error_set(watch->error, -errno, "cannot wait: %s",
 					     strerror(errno));
 		if ((fds[0].revents & POLLIN) || (end && now_ns() >= end))

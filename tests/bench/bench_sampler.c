@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What sampling costs, in three ways:
+ *
+ * - a packet that is not sampled: a test run (BPF_PROG_TEST_RUN) of the sampler at a rate that
+ * never comes, above one of a program that is nothing but XDP_PASS;
+ * - a packet that is sampled: the same at 1 in 1, with 128 bytes of each and one reader, who
+ * empties its ring between the rounds;
+ * - packets per second that pass on a veth link under a generator at full speed, with the bundle of
+ *   firewall and sampler at 1 in 1000 and a reader, and with the bundle of the firewall alone.
+ *
+ * Each figure is the median over rounds of what two programs, run one after the other, differ by:
+ * other load on the machine meets both alike.
+ */
+#include "progs/program.h"
+#include "progs/sampler/reader.h"
+#include "tests/bench/generator.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SKIPPED_PACKETS 1000000
+/* Samples of a round: they fit into the ring. */
+#define TAKEN_PACKETS 4096
+#define FRAME_LENGTH  256
+#define SNAPLEN       128
+
+#define ROUNDS_DEFAULT 51
+#define ROUNDS_MAX     1000
+#define LINK_NS        500000000u
+
+#define TARGET_SKIPPED 4.0 /* ns */
+#define TARGET_TAKEN   250.0 /* ns */
+#define TARGET_LINK    1.0 /* % */
+
+struct loaded {
+	struct arq_program *program;
+	int descriptor;
+	int readers;
+	struct arq_counters_view *counters;
+};
+
+static void fail(const char *what, int code)
+{
+	fprintf(stderr, "bench_sampler: %s: %s\n", what, strerror(code < 0 ? -code : code));
+	exit(1);
+}
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static double median(double *values, unsigned int count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+static void load(struct loaded *loaded, enum arq_program_id id, uint32_t chain, uint32_t one_in)
+{
+	const struct arq_program_options options = {
+		.first = true, .chain = chain, .sample_one_in = one_in, .snaplen = SNAPLEN};
+	struct arq_error error = {0};
+
+	int code = arq_program_open(id, &options, NULL, NULL, &loaded->program, &error);
+	if (code) {
+		fprintf(stderr, "bench_sampler: %s\n", error.text);
+		exit(1);
+	}
+	struct bpf_object *object = arq_program_object(loaded->program);
+	code = bpf_object__load(object);
+	if (code)
+		fail("cannot load a program", code);
+	loaded->descriptor =
+		bpf_program__fd(bpf_object__find_program_by_name(object, arq_program_function(id)));
+	loaded->readers = bpf_object__find_map_fd_by_name(object, "readers");
+	code = arq_counters_open_map(bpf_object__find_map_fd_by_name(object, ".bss.counters"),
+				     &loaded->counters, &error);
+	if (code)
+		fail(error.text, code);
+}
+
+static void unload(struct loaded *loaded)
+{
+	arq_counters_close(loaded->counters);
+	arq_program_close(loaded->program);
+}
+
+static int count_sample(const struct arq_sample *sample, uint64_t lost, void *context)
+{
+	uint64_t *count = context;
+
+	(void)sample;
+	(void)lost;
+	(*count)++;
+	return 0;
+}
+
+static struct arq_sample_reader *read_from(const struct loaded *loaded, uint64_t *count)
+{
+	struct arq_sample_reader *reader;
+	struct arq_error error = {0};
+
+	if (arq_sample_reader_create(count_sample, count, 0, &reader, &error) < 0 ||
+	    arq_sample_reader_add_map(reader, loaded->readers, 0, &error) < 0) {
+		fprintf(stderr, "bench_sampler: %s\n", error.text);
+		exit(1);
+	}
+	return reader;
+}
+
+/* --- test runs -------------------------------------------------------------------------------- */
+
+/* Nanoseconds of CPU time, which no other process disturbs, for each packet. */
+static double run(int program, uint32_t packets)
+{
+	static uint8_t frame[FRAME_LENGTH];
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+		    .repeat = (int)packets);
+
+	uint64_t start = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	int code = bpf_prog_test_run_opts(program, &options);
+	uint64_t end = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	if (code)
+		fail("test run", code);
+	return (double)(end - start) / packets;
+}
+
+/* A program that passes everything and does nothing, frags-capable as ours. */
+static int load_bare(void)
+{
+	static const struct bpf_insn pass[] = {
+		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = XDP_PASS},
+		{.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, options, .prog_flags = BPF_F_XDP_HAS_FRAGS);
+
+	int program = bpf_prog_load(BPF_PROG_TYPE_XDP, "bare", "GPL", pass, 2, &options);
+	if (program < 0)
+		fail("cannot load a program (run as root)", program);
+	return program;
+}
+
+static bool report(const char *what, double value, const char *unit, double target)
+{
+	bool met = value <= target;
+
+	printf("%-46s %8.1f %s  target %.0f: %s\n", what, value, unit, target,
+	       met ? "met" : "missed");
+	return met;
+}
+
+static bool bench_skipped(unsigned int rounds)
+{
+	static double differences[ROUNDS_MAX];
+	struct loaded sampler;
+	int bare = load_bare();
+
+	/* The first draw takes place, and the next sample is far away. */
+	load(&sampler, ARQ_PROGRAM_SAMPLER, 0, UINT32_MAX);
+	run(sampler.descriptor, 1000);
+	for (unsigned int round = 0; round < rounds; round++) {
+		double floor = run(bare, SKIPPED_PACKETS);
+		differences[round] = run(sampler.descriptor, SKIPPED_PACKETS) - floor;
+	}
+	unload(&sampler);
+	close(bare);
+	return report("not sampled, over XDP_PASS, ns", median(differences, rounds), "ns",
+		      TARGET_SKIPPED);
+}
+
+static bool bench_taken(unsigned int rounds)
+{
+	static double differences[ROUNDS_MAX];
+	struct loaded sampler;
+	uint64_t count = 0;
+	int bare = load_bare();
+
+	load(&sampler, ARQ_PROGRAM_SAMPLER, 0, 1);
+	struct arq_sample_reader *reader = read_from(&sampler, &count);
+	for (unsigned int round = 0; round < rounds; round++) {
+		double floor = run(bare, TAKEN_PACKETS);
+		differences[round] = run(sampler.descriptor, TAKEN_PACKETS) - floor;
+		while (count < (uint64_t)TAKEN_PACKETS * (round + 1)) {
+			uint64_t before = count;
+			arq_sample_reader_read(reader);
+			if (count == before)
+				fail("samples were lost: the figure is worthless", EBADMSG);
+		}
+	}
+	arq_sample_reader_destroy(reader);
+	unload(&sampler);
+	close(bare);
+	return report("sampled, 128 bytes, one reader", median(differences, rounds), "ns",
+		      TARGET_TAKEN);
+}
+
+/* --- a link ----------------------------------------------------------------------------------- */
+
+static void shell(const char *command)
+{
+	if (system(command) != 0) {
+		fprintf(stderr, "bench_sampler: failed: %s\n", command);
+		exit(1);
+	}
+}
+
+/* The receiver has no address: what passes, the kernel drops after its first look. */
+static void make_link(void)
+{
+	if (unshare(CLONE_NEWNET) < 0)
+		fail("network namespace (run as root)", errno);
+	shell("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+	shell("ip link add generator numrxqueues 1 numtxqueues 1 type veth "
+	      "peer name receiver numrxqueues 1 numtxqueues 1");
+	shell("ip link set generator up && ip link set receiver up");
+}
+
+/* An UDP datagram to a host that is not there. */
+static void make_frame(struct generator *generator)
+{
+	static const uint8_t head[] = {
+		2,  0,  0, 0, 0,   1, 2, 0, 0,   0, 0, 2, 0x08, 0x00, 0x45, 0,    0, 50, 0, 0, 0, 0,
+		64, 17, 0, 0, 192, 0, 2, 2, 192, 0, 2, 1, 0xc3, 0x50, 0x27, 0x0f, 0, 30, 0, 0};
+
+	memcpy(generator->frame, head, sizeof(head));
+	generator->length = 64;
+}
+
+static uint64_t passed(const struct loaded *loaded)
+{
+	struct arq_counters counters;
+
+	arq_counters_read(loaded->counters, &counters);
+	return counters.actions[XDP_PASS];
+}
+
+/* Packets per second that pass while the reader, if any, reads. */
+static double measure_link(const struct loaded *loaded, struct arq_sample_reader *reader)
+{
+	int receiver = (int)if_nametoindex("receiver");
+
+	int code = bpf_xdp_attach(receiver, loaded->descriptor, XDP_FLAGS_DRV_MODE, NULL);
+	if (code)
+		fail("native XDP on veth", code);
+	usleep(20000); /* until the generator's packets come through */
+	uint64_t start = clock_ns(CLOCK_MONOTONIC), before = passed(loaded);
+	while (clock_ns(CLOCK_MONOTONIC) < start + LINK_NS) {
+		if (reader)
+			arq_sample_reader_read(reader);
+		usleep(1000);
+	}
+	double rate = (double)(passed(loaded) - before) * 1e9 /
+		      (double)(clock_ns(CLOCK_MONOTONIC) - start);
+	bpf_xdp_detach(receiver, 0, NULL);
+	return rate;
+}
+
+static bool bench_link(unsigned int rounds)
+{
+	static double losses[ROUNDS_MAX], rates[ROUNDS_MAX];
+	struct loaded without, with;
+	struct generator generator;
+	uint64_t samples = 0;
+
+	make_link();
+	load(&without, ARQ_PROGRAM_BUNDLE, ARQ_PROGRAM_BIT(ARQ_PROGRAM_FIREWALL), 0);
+	load(&with, ARQ_PROGRAM_BUNDLE,
+	     ARQ_PROGRAM_BIT(ARQ_PROGRAM_FIREWALL) | ARQ_PROGRAM_BIT(ARQ_PROGRAM_SAMPLER), 1000);
+	struct arq_sample_reader *reader = read_from(&with, &samples);
+	generator_init(&generator, "bench_sampler", "generator");
+	make_frame(&generator);
+	generator_start(&generator);
+	generator_resume(&generator);
+	for (unsigned int round = 0; round < rounds; round++) {
+		/* without, with, with, without, ...: a drift of the machine meets both alike. */
+		double second = round % 2 ? measure_link(&with, reader) : 0;
+		double plain = measure_link(&without, NULL);
+		double sampled = round % 2 ? second : measure_link(&with, reader);
+		rates[round] = plain;
+		losses[round] = 100 * (1 - sampled / plain);
+		generator_check(&generator);
+	}
+	generator_finish(&generator);
+	arq_sample_reader_destroy(reader);
+	printf("link: %.0f packets/s pass without a sampler, %llu samples read\n",
+	       median(rates, rounds), (unsigned long long)samples);
+	unload(&with);
+	unload(&without);
+	return report("at 1 in 1000, the rate falls by", median(losses, rounds), "% ", TARGET_LINK);
+}
+
+int main(int argc, char **argv)
+{
+	unsigned long rounds = ROUNDS_DEFAULT;
+	bool strict = false;
+	struct utsname host;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--strict") == 0)
+			strict = true;
+		else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc)
+			rounds = strtoul(argv[++i], NULL, 10);
+		else
+			rounds = 0;
+	}
+	if (rounds == 0 || rounds > ROUNDS_MAX) {
+		fprintf(stderr, "usage: bench_sampler [--rounds N] [--strict]\n");
+		return 2;
+	}
+	uname(&host);
+	printf("Linux %s, %lu rounds; test runs and reader on CPU 1, generator on CPU 0\n\n",
+	       host.release, rounds);
+	generator_bind_cpu("bench_sampler", 1);
+	bool met = bench_skipped((unsigned int)rounds);
+	met &= bench_taken((unsigned int)rounds);
+	met &= bench_link((unsigned int)rounds);
+	return strict && !met ? 1 : 0;
+}
