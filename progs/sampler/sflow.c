@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "progs/sampler/sflow.h"
+
+#include <arpa/inet.h>
+#include <arquant/packet.h>
+#include <arquant/reason.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define VERSION 5
+
+/* Formats of enterprise 0. */
+#define SAMPLE_FLOW_EXPANDED     3
+#define SAMPLE_COUNTERS_EXPANDED 4
+#define SAMPLE_DISCARDED         5
+#define RECORD_RAW_HEADER        1
+#define RECORD_GENERIC_COUNTERS  1
+
+#define HEADER_ETHERNET  1
+#define IF_TYPE_ETHERNET 6
+
+/* The frame check sequence, which the standard counts and XDP never sees. */
+#define FCS_BYTES 4
+
+/* Of a packet at most; the rest of a datagram is room for what describes it. */
+#define HEADER_MAX 1024
+
+/* What the standard knows as the reasons of drops; those that we have a use for. */
+enum sflow_drop {
+	DROP_ACL = 258,
+	DROP_IP_HEADER = 275,
+	DROP_L2 = 284,
+	DROP_L4 = 289,
+};
+
+/* A sample never needs more beside the packet's header. */
+#define SAMPLE_ROOM 160
+
+struct source {
+	uint32_t ifindex;
+	uint32_t flows; /* sequences */
+	uint32_t discards;
+	uint32_t counters;
+	uint32_t pool;
+	uint32_t drops;
+	uint64_t pools[ARQ_MAX_CPUS]; /* of the last sample of each CPU; 0: none yet */
+};
+
+struct arq_sflow {
+	struct arq_sflow_options options;
+	struct arq_sflow_totals totals;
+	struct timespec start;
+	uint32_t sequence;
+	uint32_t samples; /* in the datagram */
+	size_t samples_at; /* where their number goes */
+	size_t used;
+	uint8_t datagram[ARQ_SFLOW_DATAGRAM_MAX];
+	unsigned int sources_count;
+	struct source *sources[ARQ_SFLOW_INTERFACES_MAX];
+};
+
+_Static_assert(HEADER_MAX + SAMPLE_ROOM + 40 <= ARQ_SFLOW_DATAGRAM_MAX,
+	       "a sample fits into an empty datagram");
+
+/* --- XDR (RFC 4506) --------------------------------------------------------------------------- */
+
+static void put32(struct arq_sflow *sflow, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(sflow->datagram + sflow->used, &value, sizeof(value));
+	sflow->used += sizeof(value);
+}
+
+static void put64(struct arq_sflow *sflow, uint64_t value)
+{
+	put32(sflow, (uint32_t)(value >> 32));
+	put32(sflow, (uint32_t)value);
+}
+
+static void put_opaque(struct arq_sflow *sflow, const uint8_t *data, uint32_t length)
+{
+	put32(sflow, length);
+	memcpy(sflow->datagram + sflow->used, data, length);
+	memset(sflow->datagram + sflow->used + length, 0, -length & 3u);
+	sflow->used += (length + 3u) & ~3u;
+}
+
+/* A structure with its length before it: returns where it begins, for end_sized(). */
+static size_t begin_sized(struct arq_sflow *sflow, uint32_t format)
+{
+	put32(sflow, format);
+	put32(sflow, 0);
+	return sflow->used;
+}
+
+static void put32_at(struct arq_sflow *sflow, size_t at, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(sflow->datagram + at, &value, sizeof(value));
+}
+
+static void end_sized(struct arq_sflow *sflow, size_t begin)
+{
+	put32_at(sflow, begin - sizeof(uint32_t), (uint32_t)(sflow->used - begin));
+}
+
+/* --- datagrams -------------------------------------------------------------------------------- */
+
+static uint32_t uptime_ms(const struct arq_sflow *sflow)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint32_t)((now.tv_sec - sflow->start.tv_sec) * 1000 +
+			  (now.tv_nsec - sflow->start.tv_nsec) / 1000000);
+}
+
+static void begin_datagram(struct arq_sflow *sflow)
+{
+	const union arq_address *agent = &sflow->options.agent;
+	bool v6 = agent->sa.sa_family == AF_INET6;
+
+	sflow->used = 0;
+	sflow->samples = 0;
+	put32(sflow, VERSION);
+	put32(sflow, v6 ? 2 : 1);
+	if (v6)
+		memcpy(sflow->datagram + sflow->used, &agent->in6.sin6_addr, 16);
+	else
+		memcpy(sflow->datagram + sflow->used, &agent->in.sin_addr, 4);
+	sflow->used += v6 ? 16 : 4;
+	put32(sflow, sflow->options.sub_agent);
+	put32(sflow, ++sflow->sequence);
+	put32(sflow, uptime_ms(sflow));
+	sflow->samples_at = sflow->used;
+	put32(sflow, 0);
+}
+
+void arq_sflow_flush(struct arq_sflow *sflow)
+{
+	if (!sflow->samples)
+		return;
+	put32_at(sflow, sflow->samples_at, sflow->samples);
+	sflow->options.send(sflow->datagram, sflow->used, sflow->options.context);
+	sflow->totals.datagrams++;
+	sflow->samples = 0;
+}
+
+static void make_room(struct arq_sflow *sflow, size_t header)
+{
+	if (sflow->samples && sflow->used + header + SAMPLE_ROOM > sizeof(sflow->datagram))
+		arq_sflow_flush(sflow);
+	if (!sflow->samples)
+		begin_datagram(sflow);
+	sflow->samples++;
+}
+
+int arq_sflow_create(const struct arq_sflow_options *options, struct arq_sflow **sflow)
+{
+	*sflow = calloc(1, sizeof(**sflow));
+	if (!*sflow)
+		return -ENOMEM;
+	(*sflow)->options = *options;
+	clock_gettime(CLOCK_MONOTONIC, &(*sflow)->start);
+	return 0;
+}
+
+void arq_sflow_destroy(struct arq_sflow *sflow)
+{
+	if (!sflow)
+		return;
+	for (unsigned int i = 0; i < sflow->sources_count; i++)
+		free(sflow->sources[i]);
+	free(sflow);
+}
+
+void arq_sflow_read_totals(const struct arq_sflow *sflow, struct arq_sflow_totals *totals)
+{
+	*totals = sflow->totals;
+}
+
+/* --- sources ---------------------------------------------------------------------------------- */
+
+/* NULL when there are too many, or no memory: then the interface is left out. */
+static struct source *find_source(struct arq_sflow *sflow, uint32_t ifindex)
+{
+	for (unsigned int i = 0; i < sflow->sources_count; i++) {
+		if (sflow->sources[i]->ifindex == ifindex)
+			return sflow->sources[i];
+	}
+	if (sflow->sources_count == ARQ_SFLOW_INTERFACES_MAX)
+		return NULL;
+	struct source *source = calloc(1, sizeof(*source));
+	if (!source)
+		return NULL;
+	source->ifindex = ifindex;
+	sflow->sources[sflow->sources_count++] = source;
+	return source;
+}
+
+/*
+ * What the sample was drawn from since the CPU's last one. Of the first, and of one whose program
+ * was loaded anew, nothing is known but the rate.
+ */
+static void add_to_pool(struct source *source, const struct arq_sample *sample)
+{
+	uint64_t last = source->pools[sample->cpu];
+
+	if (last && sample->pool > last)
+		source->pool += (uint32_t)(sample->pool - last);
+	else
+		source->pool += sample->one_in;
+	source->pools[sample->cpu] = sample->pool;
+}
+
+/* --- samples ---------------------------------------------------------------------------------- */
+
+int arq_sflow_drop_reason(uint32_t reason)
+{
+	switch (reason) {
+	case ARQ_REASON_ETH_TRUNCATED:
+	case ARQ_REASON_VLAN_DEPTH:
+		return DROP_L2;
+	case ARQ_REASON_IPV4_TRUNCATED:
+	case ARQ_REASON_IPV4_VERSION:
+	case ARQ_REASON_IPV4_HEADER_LENGTH:
+	case ARQ_REASON_IPV4_TOTAL_LENGTH:
+	case ARQ_REASON_IPV6_TRUNCATED:
+	case ARQ_REASON_IPV6_VERSION:
+	case ARQ_REASON_IPV6_PAYLOAD_LENGTH:
+	case ARQ_REASON_IPV6_EXTENSION:
+		return DROP_IP_HEADER;
+	case ARQ_REASON_L4_TRUNCATED:
+	case ARQ_REASON_UDP_LENGTH:
+	case ARQ_REASON_TCP_HEADER_LENGTH:
+		return DROP_L4;
+	case ARQ_REASON_RULE:
+		return DROP_ACL;
+	default:
+		return -1;
+	}
+}
+
+static uint32_t header_length(const struct arq_sample *sample)
+{
+	return sample->captured < HEADER_MAX ? sample->captured : HEADER_MAX;
+}
+
+static void put_raw_header(struct arq_sflow *sflow, const struct arq_sample *sample)
+{
+	put32(sflow, 1); /* one record */
+	size_t record = begin_sized(sflow, RECORD_RAW_HEADER);
+	put32(sflow, HEADER_ETHERNET);
+	put32(sflow, sample->length + FCS_BYTES);
+	put32(sflow, FCS_BYTES);
+	put_opaque(sflow, sample->head, header_length(sample));
+	end_sized(sflow, record);
+}
+
+static void put_flow(struct arq_sflow *sflow, struct source *source,
+		     const struct arq_sample *sample)
+{
+	make_room(sflow, header_length(sample));
+	size_t begin = begin_sized(sflow, SAMPLE_FLOW_EXPANDED);
+	put32(sflow, ++source->flows);
+	put32(sflow, 0); /* the source is an interface, */
+	put32(sflow, source->ifindex); /* this one */
+	put32(sflow, sample->one_in);
+	put32(sflow, source->pool);
+	put32(sflow, source->drops);
+	put32(sflow, 0); /* came in by one interface, */
+	put32(sflow, source->ifindex);
+	put32(sflow, 0); /* and where it goes is not known */
+	put32(sflow, 0);
+	put_raw_header(sflow, sample);
+	end_sized(sflow, begin);
+	sflow->totals.flows++;
+}
+
+static void put_discard(struct arq_sflow *sflow, struct source *source,
+			const struct arq_sample *sample)
+{
+	int reason = arq_sflow_drop_reason(sample->reason);
+
+	if (reason < 0) {
+		sflow->totals.unmapped++;
+		return;
+	}
+	make_room(sflow, header_length(sample));
+	size_t begin = begin_sized(sflow, SAMPLE_DISCARDED);
+	put32(sflow, ++source->discards);
+	put32(sflow, 0);
+	put32(sflow, source->ifindex);
+	put32(sflow, source->drops);
+	put32(sflow, source->ifindex); /* in */
+	put32(sflow, 0); /* out: never */
+	put32(sflow, (uint32_t)reason);
+	put_raw_header(sflow, sample);
+	end_sized(sflow, begin);
+	sflow->totals.discards++;
+}
+
+void arq_sflow_sample(struct arq_sflow *sflow, const struct arq_sample *sample, uint64_t lost)
+{
+	struct source *source = find_source(sflow, sample->ifindex);
+
+	if (!source || sample->captured > ARQ_SNAPLEN_MAX || sample->cpu >= ARQ_MAX_CPUS)
+		return;
+	source->drops += (uint32_t)lost;
+	if (sample->verdict == XDP_DROP || sample->verdict == XDP_ABORTED) {
+		put_discard(sflow, source, sample);
+	} else {
+		add_to_pool(source, sample);
+		put_flow(sflow, source, sample);
+	}
+}
+
+/* --- counters --------------------------------------------------------------------------------- */
+
+#define UNKNOWN UINT32_MAX /* what the standard says where nothing is counted */
+
+void arq_sflow_counters(struct arq_sflow *sflow, const struct arq_sflow_interface *interface)
+{
+	struct source *source = find_source(sflow, interface->ifindex);
+
+	if (!source)
+		return;
+	make_room(sflow, 0);
+	size_t begin = begin_sized(sflow, SAMPLE_COUNTERS_EXPANDED);
+	put32(sflow, ++source->counters);
+	put32(sflow, 0);
+	put32(sflow, source->ifindex);
+	put32(sflow, 1);
+	size_t record = begin_sized(sflow, RECORD_GENERIC_COUNTERS);
+	put32(sflow, source->ifindex);
+	put32(sflow, IF_TYPE_ETHERNET);
+	put64(sflow, interface->speed);
+	put32(sflow, interface->direction);
+	put32(sflow, (interface->admin_up ? 1u : 0u) | (interface->oper_up ? 2u : 0u));
+	put64(sflow, interface->rx_bytes);
+	put32(sflow, interface->rx_packets);
+	put32(sflow, interface->rx_multicast);
+	put32(sflow, UNKNOWN); /* broadcasts are among the unicasts */
+	put32(sflow, interface->rx_dropped);
+	put32(sflow, interface->rx_errors);
+	put32(sflow, UNKNOWN); /* unknown protocols */
+	put64(sflow, interface->tx_bytes);
+	put32(sflow, interface->tx_packets);
+	put32(sflow, UNKNOWN);
+	put32(sflow, UNKNOWN);
+	put32(sflow, interface->tx_dropped);
+	put32(sflow, interface->tx_errors);
+	put32(sflow, interface->promiscuous ? 1 : 2);
+	end_sized(sflow, record);
+	end_sized(sflow, begin);
+	sflow->totals.counters++;
+}
