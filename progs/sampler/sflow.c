@@ -49,15 +49,29 @@ struct source {
 	uint64_t pools[ARQ_MAX_CPUS]; /* of the last sample of each CPU; 0: none yet */
 };
 
+/*
+ * Discards go in datagrams of their own: there are collectors that know no discards and pass over
+ * what follows one in the same datagram (pmacct 1.7).
+ */
+enum kind {
+	KIND_FLOWS, /* and counters */
+	KIND_DISCARDS,
+	KINDS,
+};
+
+struct datagram {
+	uint32_t samples;
+	size_t numbers_at; /* where sequence, uptime and the number of samples go */
+	size_t used;
+	uint8_t bytes[ARQ_SFLOW_DATAGRAM_MAX];
+};
+
 struct arq_sflow {
 	struct arq_sflow_options options;
 	struct arq_sflow_totals totals;
 	struct timespec start;
 	uint32_t sequence;
-	uint32_t samples; /* in the datagram */
-	size_t samples_at; /* where their number goes */
-	size_t used;
-	uint8_t datagram[ARQ_SFLOW_DATAGRAM_MAX];
+	struct datagram datagrams[KINDS];
 	unsigned int sources_count;
 	struct source *sources[ARQ_SFLOW_INTERFACES_MAX];
 };
@@ -67,44 +81,43 @@ _Static_assert(HEADER_MAX + SAMPLE_ROOM + 40 <= ARQ_SFLOW_DATAGRAM_MAX,
 
 /* --- XDR (RFC 4506) --------------------------------------------------------------------------- */
 
-static void put32(struct arq_sflow *sflow, uint32_t value)
+static void put32_at(struct datagram *to, size_t at, uint32_t value)
 {
 	value = htonl(value);
-	memcpy(sflow->datagram + sflow->used, &value, sizeof(value));
-	sflow->used += sizeof(value);
+	memcpy(to->bytes + at, &value, sizeof(value));
 }
 
-static void put64(struct arq_sflow *sflow, uint64_t value)
+static void put32(struct datagram *to, uint32_t value)
 {
-	put32(sflow, (uint32_t)(value >> 32));
-	put32(sflow, (uint32_t)value);
+	put32_at(to, to->used, value);
+	to->used += sizeof(value);
 }
 
-static void put_opaque(struct arq_sflow *sflow, const uint8_t *data, uint32_t length)
+static void put64(struct datagram *to, uint64_t value)
 {
-	put32(sflow, length);
-	memcpy(sflow->datagram + sflow->used, data, length);
-	memset(sflow->datagram + sflow->used + length, 0, -length & 3u);
-	sflow->used += (length + 3u) & ~3u;
+	put32(to, (uint32_t)(value >> 32));
+	put32(to, (uint32_t)value);
+}
+
+static void put_opaque(struct datagram *to, const uint8_t *data, uint32_t length)
+{
+	put32(to, length);
+	memcpy(to->bytes + to->used, data, length);
+	memset(to->bytes + to->used + length, 0, -length & 3u);
+	to->used += (length + 3u) & ~3u;
 }
 
 /* A structure with its length before it: returns where it begins, for end_sized(). */
-static size_t begin_sized(struct arq_sflow *sflow, uint32_t format)
+static size_t begin_sized(struct datagram *to, uint32_t format)
 {
-	put32(sflow, format);
-	put32(sflow, 0);
-	return sflow->used;
+	put32(to, format);
+	put32(to, 0);
+	return to->used;
 }
 
-static void put32_at(struct arq_sflow *sflow, size_t at, uint32_t value)
+static void end_sized(struct datagram *to, size_t begin)
 {
-	value = htonl(value);
-	memcpy(sflow->datagram + at, &value, sizeof(value));
-}
-
-static void end_sized(struct arq_sflow *sflow, size_t begin)
-{
-	put32_at(sflow, begin - sizeof(uint32_t), (uint32_t)(sflow->used - begin));
+	put32_at(to, begin - sizeof(uint32_t), (uint32_t)(to->used - begin));
 }
 
 /* --- datagrams -------------------------------------------------------------------------------- */
@@ -118,44 +131,53 @@ static uint32_t uptime_ms(const struct arq_sflow *sflow)
 			  (now.tv_nsec - sflow->start.tv_nsec) / 1000000);
 }
 
-static void begin_datagram(struct arq_sflow *sflow)
+static void begin_datagram(const struct arq_sflow *sflow, struct datagram *to)
 {
 	const union arq_address *agent = &sflow->options.agent;
 	bool v6 = agent->sa.sa_family == AF_INET6;
 
-	sflow->used = 0;
-	sflow->samples = 0;
-	put32(sflow, VERSION);
-	put32(sflow, v6 ? 2 : 1);
+	to->used = 0;
+	put32(to, VERSION);
+	put32(to, v6 ? 2 : 1);
 	if (v6)
-		memcpy(sflow->datagram + sflow->used, &agent->in6.sin6_addr, 16);
+		memcpy(to->bytes + to->used, &agent->in6.sin6_addr, 16);
 	else
-		memcpy(sflow->datagram + sflow->used, &agent->in.sin_addr, 4);
-	sflow->used += v6 ? 16 : 4;
-	put32(sflow, sflow->options.sub_agent);
-	put32(sflow, ++sflow->sequence);
-	put32(sflow, uptime_ms(sflow));
-	sflow->samples_at = sflow->used;
-	put32(sflow, 0);
+		memcpy(to->bytes + to->used, &agent->in.sin_addr, 4);
+	to->used += v6 ? 16 : 4;
+	put32(to, sflow->options.sub_agent);
+	to->numbers_at = to->used;
+	to->used += 3 * sizeof(uint32_t);
+}
+
+static void send_datagram(struct arq_sflow *sflow, struct datagram *datagram)
+{
+	if (!datagram->samples)
+		return;
+	put32_at(datagram, datagram->numbers_at, ++sflow->sequence);
+	put32_at(datagram, datagram->numbers_at + 4, uptime_ms(sflow));
+	put32_at(datagram, datagram->numbers_at + 8, datagram->samples);
+	sflow->options.send(datagram->bytes, datagram->used, sflow->options.context);
+	sflow->totals.datagrams++;
+	datagram->samples = 0;
 }
 
 void arq_sflow_flush(struct arq_sflow *sflow)
 {
-	if (!sflow->samples)
-		return;
-	put32_at(sflow, sflow->samples_at, sflow->samples);
-	sflow->options.send(sflow->datagram, sflow->used, sflow->options.context);
-	sflow->totals.datagrams++;
-	sflow->samples = 0;
+	for (int kind = 0; kind < KINDS; kind++)
+		send_datagram(sflow, &sflow->datagrams[kind]);
 }
 
-static void make_room(struct arq_sflow *sflow, size_t header)
+/* The datagram that the next sample, with so many bytes of a packet, goes into. */
+static struct datagram *make_room(struct arq_sflow *sflow, enum kind kind, size_t header)
 {
-	if (sflow->samples && sflow->used + header + SAMPLE_ROOM > sizeof(sflow->datagram))
-		arq_sflow_flush(sflow);
-	if (!sflow->samples)
-		begin_datagram(sflow);
-	sflow->samples++;
+	struct datagram *to = &sflow->datagrams[kind];
+
+	if (to->samples && to->used + header + SAMPLE_ROOM > sizeof(to->bytes))
+		send_datagram(sflow, to);
+	if (!to->samples)
+		begin_datagram(sflow, to);
+	to->samples++;
+	return to;
 }
 
 int arq_sflow_create(const struct arq_sflow_options *options, struct arq_sflow **sflow)
@@ -249,34 +271,34 @@ static uint32_t header_length(const struct arq_sample *sample)
 	return sample->captured < HEADER_MAX ? sample->captured : HEADER_MAX;
 }
 
-static void put_raw_header(struct arq_sflow *sflow, const struct arq_sample *sample)
+static void put_raw_header(struct datagram *to, const struct arq_sample *sample)
 {
-	put32(sflow, 1); /* one record */
-	size_t record = begin_sized(sflow, RECORD_RAW_HEADER);
-	put32(sflow, HEADER_ETHERNET);
-	put32(sflow, sample->length + FCS_BYTES);
-	put32(sflow, FCS_BYTES);
-	put_opaque(sflow, sample->head, header_length(sample));
-	end_sized(sflow, record);
+	put32(to, 1); /* one record */
+	size_t record = begin_sized(to, RECORD_RAW_HEADER);
+	put32(to, HEADER_ETHERNET);
+	put32(to, sample->length + FCS_BYTES);
+	put32(to, FCS_BYTES);
+	put_opaque(to, sample->head, header_length(sample));
+	end_sized(to, record);
 }
 
 static void put_flow(struct arq_sflow *sflow, struct source *source,
 		     const struct arq_sample *sample)
 {
-	make_room(sflow, header_length(sample));
-	size_t begin = begin_sized(sflow, SAMPLE_FLOW_EXPANDED);
-	put32(sflow, ++source->flows);
-	put32(sflow, 0); /* the source is an interface, */
-	put32(sflow, source->ifindex); /* this one */
-	put32(sflow, sample->one_in);
-	put32(sflow, source->pool);
-	put32(sflow, source->drops);
-	put32(sflow, 0); /* came in by one interface, */
-	put32(sflow, source->ifindex);
-	put32(sflow, 0); /* and where it goes is not known */
-	put32(sflow, 0);
-	put_raw_header(sflow, sample);
-	end_sized(sflow, begin);
+	struct datagram *to = make_room(sflow, KIND_FLOWS, header_length(sample));
+	size_t begin = begin_sized(to, SAMPLE_FLOW_EXPANDED);
+	put32(to, ++source->flows);
+	put32(to, 0); /* the source is an interface, */
+	put32(to, source->ifindex); /* this one */
+	put32(to, sample->one_in);
+	put32(to, source->pool);
+	put32(to, source->drops);
+	put32(to, 0); /* came in by one interface, */
+	put32(to, source->ifindex);
+	put32(to, 0); /* and where it goes is not known */
+	put32(to, 0);
+	put_raw_header(to, sample);
+	end_sized(to, begin);
 	sflow->totals.flows++;
 }
 
@@ -289,17 +311,17 @@ static void put_discard(struct arq_sflow *sflow, struct source *source,
 		sflow->totals.unmapped++;
 		return;
 	}
-	make_room(sflow, header_length(sample));
-	size_t begin = begin_sized(sflow, SAMPLE_DISCARDED);
-	put32(sflow, ++source->discards);
-	put32(sflow, 0);
-	put32(sflow, source->ifindex);
-	put32(sflow, source->drops);
-	put32(sflow, source->ifindex); /* in */
-	put32(sflow, 0); /* out: never */
-	put32(sflow, (uint32_t)reason);
-	put_raw_header(sflow, sample);
-	end_sized(sflow, begin);
+	struct datagram *to = make_room(sflow, KIND_DISCARDS, header_length(sample));
+	size_t begin = begin_sized(to, SAMPLE_DISCARDED);
+	put32(to, ++source->discards);
+	put32(to, 0);
+	put32(to, source->ifindex);
+	put32(to, source->drops);
+	put32(to, source->ifindex); /* in */
+	put32(to, 0); /* out: never */
+	put32(to, (uint32_t)reason);
+	put_raw_header(to, sample);
+	end_sized(to, begin);
 	sflow->totals.discards++;
 }
 
@@ -328,33 +350,33 @@ void arq_sflow_counters(struct arq_sflow *sflow, const struct arq_sflow_interfac
 
 	if (!source)
 		return;
-	make_room(sflow, 0);
-	size_t begin = begin_sized(sflow, SAMPLE_COUNTERS_EXPANDED);
-	put32(sflow, ++source->counters);
-	put32(sflow, 0);
-	put32(sflow, source->ifindex);
-	put32(sflow, 1);
-	size_t record = begin_sized(sflow, RECORD_GENERIC_COUNTERS);
-	put32(sflow, source->ifindex);
-	put32(sflow, IF_TYPE_ETHERNET);
-	put64(sflow, interface->speed);
-	put32(sflow, interface->direction);
-	put32(sflow, (interface->admin_up ? 1u : 0u) | (interface->oper_up ? 2u : 0u));
-	put64(sflow, interface->rx_bytes);
-	put32(sflow, interface->rx_packets);
-	put32(sflow, interface->rx_multicast);
-	put32(sflow, UNKNOWN); /* broadcasts are among the unicasts */
-	put32(sflow, interface->rx_dropped);
-	put32(sflow, interface->rx_errors);
-	put32(sflow, UNKNOWN); /* unknown protocols */
-	put64(sflow, interface->tx_bytes);
-	put32(sflow, interface->tx_packets);
-	put32(sflow, UNKNOWN);
-	put32(sflow, UNKNOWN);
-	put32(sflow, interface->tx_dropped);
-	put32(sflow, interface->tx_errors);
-	put32(sflow, interface->promiscuous ? 1 : 2);
-	end_sized(sflow, record);
-	end_sized(sflow, begin);
+	struct datagram *to = make_room(sflow, KIND_FLOWS, 0);
+	size_t begin = begin_sized(to, SAMPLE_COUNTERS_EXPANDED);
+	put32(to, ++source->counters);
+	put32(to, 0);
+	put32(to, source->ifindex);
+	put32(to, 1);
+	size_t record = begin_sized(to, RECORD_GENERIC_COUNTERS);
+	put32(to, source->ifindex);
+	put32(to, IF_TYPE_ETHERNET);
+	put64(to, interface->speed);
+	put32(to, interface->direction);
+	put32(to, (interface->admin_up ? 1u : 0u) | (interface->oper_up ? 2u : 0u));
+	put64(to, interface->rx_bytes);
+	put32(to, interface->rx_packets);
+	put32(to, interface->rx_multicast);
+	put32(to, UNKNOWN); /* broadcasts are among the unicasts */
+	put32(to, interface->rx_dropped);
+	put32(to, interface->rx_errors);
+	put32(to, UNKNOWN); /* unknown protocols */
+	put64(to, interface->tx_bytes);
+	put32(to, interface->tx_packets);
+	put32(to, UNKNOWN);
+	put32(to, UNKNOWN);
+	put32(to, interface->tx_dropped);
+	put32(to, interface->tx_errors);
+	put32(to, interface->promiscuous ? 1 : 2);
+	end_sized(to, record);
+	end_sized(to, begin);
 	sflow->totals.counters++;
 }

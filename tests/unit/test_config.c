@@ -169,6 +169,10 @@ static const struct bad {
 	 "1:67: firewall.rules[1].name: ", "firewall.rules[0] already"},
 	{"sampler: {one_in: 0}\n", "1:19: sampler.one_in: ", "from 1 to 4294967295"},
 	{"sampler: {drops_one_in: 0}\n", "1:25: sampler.drops_one_in: ", "from 1 to 4294967295"},
+	{"sampler: {sflow: {collectors: 192.0.2.9}}\n",
+	 "1:31: sampler.sflow.collectors[0]: ", "no address with a port"},
+	{"sampler: {sflow: {agent: eth0}}\n", "1:26: sampler.sflow.agent: ", "no IP address"},
+	{"sampler: {sflow: {counters: 2h}}\n", "1:29: sampler.sflow.counters: ", "1s to 1h"},
 	{"sampler: {snaplen: 1537}\n", "1:20: sampler.snaplen: ", "from 14 to 1536"},
 	/* gateway */
 	{"gateway: {}\n", "1:10: gateway.listeners: ", "is missing"},
@@ -484,6 +488,10 @@ Test(config, shows_the_true_defaults)
 	cr_expect_eq(shown->firewall.default_action, config->firewall.default_action);
 	cr_expect_eq(shown->firewall.malformed, config->firewall.malformed);
 	cr_expect_eq(shown->sampler.one_in, config->sampler.one_in);
+	cr_expect_eq(shown->sampler.sflow.counters_ns, config->sampler.sflow.counters_ns);
+	cr_expect_eq(config->sampler.sflow.collectors_count, 0);
+	cr_assert_eq(shown->sampler.sflow.collectors_count, 1);
+	cr_expect_eq(arq_address_port(&shown->sampler.sflow.addresses[0]), 6343);
 	cr_expect_eq(shown->sampler.drops_one_in, config->sampler.drops_one_in);
 	cr_expect_eq(shown->sampler.snaplen, config->sampler.snaplen);
 	cr_expect_eq(shown->gateway.workers, config->gateway.workers);

@@ -14,6 +14,8 @@ static struct subcommand {
 } subcommands[] = {
 	{"capture", arq_sampler_capture, "show sampled packets, or write them as pcapng",
 	 "sampler capture"},
+	{"export", arq_sampler_export, "send samples to sFlow collectors, or print them as JSON",
+	 "sampler export"},
 	{"set", arq_sampler_tune, "change rates and snap length, live", "sampler set"},
 	{NULL, NULL, NULL, ""},
 };

@@ -45,6 +45,8 @@ struct arq_watch_handler {
 	int (*sample)(const struct arq_watch_sample *seen, void *context); /* passed the filter */
 	int (*batch)(void *context); /* nothing more waits at the moment; NULL for none */
 	int (*tick)(void *context); /* every tick_ns; NULL for none */
+	/* An interface is read from now on; NULL for none. */
+	int (*joined)(uint32_t ifindex, const char *interface, void *context);
 	/* An interface is left, and so many samples were lost after the last that was handed out;
 	 * NULL for none. */
 	int (*left)(uint32_t ifindex, const char *interface, uint64_t lost, void *context);

@@ -105,7 +105,9 @@ static int join(struct watch *watch, struct source *source, struct arq_error *er
 	source->told = 0;
 	/* Without memory for names rules go by number. */
 	arq_rule_names_read(source->directory, &source->rules);
-	return 0;
+	const struct arq_watch_handler *handler = watch->handler;
+	return handler->joined ? handler->joined(source->ifindex, source->name, handler->context)
+			       : 0;
 }
 
 /* What was lost on the interface since the handler was told last. */

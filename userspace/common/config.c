@@ -141,6 +141,7 @@ void arq_config_destroy(struct arq_config *config)
 		free(config->firewall.sets[i].prefixes);
 	for (uint32_t i = 0; i < config->firewall.rules_count; i++)
 		free(config->firewall.rules[i].sources);
+	free(config->sampler.sflow.addresses);
 	free(config->path);
 	arq_document_free(&arq_config_schema, config);
 }

@@ -88,10 +88,22 @@ struct arq_config_firewall {
 
 /* --- sampler ---------------------------------------------------------------------------------- */
 
+/* Of `arquant sampler export`. */
+struct arq_config_sflow {
+	char **collectors; /* as written */
+	uint32_t collectors_count; /* 0: none */
+	union arq_address *addresses; /* the same, parsed */
+	char *agent_text; /* as written */
+	union arq_address agent; /* family AF_UNSPEC: the address that goes to the collectors */
+	char *counters_text; /* as written */
+	uint64_t counters_ns; /* between the counters of an interface */
+};
+
 struct arq_config_sampler {
 	uint32_t one_in; /* 1 to UINT32_MAX */
 	uint32_t drops_one_in; /* the same for dropped packets; one_in by default */
 	uint32_t snaplen; /* 14 to ARQ_SNAPLEN_MAX */
+	struct arq_config_sflow sflow;
 };
 
 /* --- gateway ---------------------------------------------------------------------------------- */
@@ -207,6 +219,9 @@ int arq_config_load(const char *path, struct arq_config **config, struct arq_err
 
 /* Frees it and all it points to; NULL is fine. */
 void arq_config_destroy(struct arq_config *config);
+
+/* Parses an IP address alone, "192.0.2.1" or "2001:db8::1"; port 0. Returns 0 or -EINVAL. */
+int arq_config_parse_host(const char *text, union arq_address *address);
 
 /*
  * Parses a duration: a whole number and its unit, "250us", "500ms", "30s", "2m", "1h".

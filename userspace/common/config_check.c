@@ -2,18 +2,10 @@
 #include "userspace/common/config_check.h"
 
 #include <arquant/program.h>
-#include <arquant/sample.h>
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* 1 in 1000 costs nothing that can be measured and shows every flow worth looking at. */
-#define ONE_IN_DEFAULT 1000
-
-/* All headers up to the QUIC connection IDs; at least the Ethernet header. */
-#define SNAPLEN_DEFAULT 128
-#define SNAPLEN_MIN     14
 
 /* --- shared ----------------------------------------------------------------------------------- */
 
@@ -224,22 +216,4 @@ int arq_config_check_firewall(const struct arq_config_check *check)
 			return code;
 	}
 	return 0;
-}
-
-/* --- sampler ---------------------------------------------------------------------------------- */
-
-int arq_config_check_sampler(const struct arq_config_check *check)
-{
-	struct arq_config_sampler *sampler = &check->config->sampler;
-
-	int code = arq_config_check_number(check, arq_field("sampler.one_in"), &sampler->one_in,
-					   ONE_IN_DEFAULT, 1, UINT32_MAX);
-	if (!code)
-		code = arq_config_check_number(check, arq_field("sampler.drops_one_in"),
-					       &sampler->drops_one_in, sampler->one_in, 1,
-					       UINT32_MAX);
-	if (code)
-		return code;
-	return arq_config_check_number(check, arq_field("sampler.snaplen"), &sampler->snaplen,
-				       SNAPLEN_DEFAULT, SNAPLEN_MIN, ARQ_SNAPLEN_MAX);
 }

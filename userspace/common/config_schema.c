@@ -16,6 +16,7 @@
 #define ELEMENTS_MAX     100000 /* longer lists are files */
 #define RULES_MAX        4096
 #define SOURCES_MAX      1024
+#define COLLECTORS_MAX   8
 #define LISTENERS_MAX    64
 #define CERTIFICATES_MAX 256
 #define POOLS_MAX        1024
@@ -124,10 +125,23 @@ static const cyaml_schema_field_t firewall_fields[] = {
 
 /* --- sampler ---------------------------------------------------------------------------------- */
 
+static const cyaml_schema_value_t collector_entry = {
+	CYAML_VALUE_STRING(POINTER, char *, 1, ADDRESS_MAX_LENGTH),
+};
+
+static const cyaml_schema_field_t sflow_fields[] = {
+	LIST("collectors", OPTIONAL, struct arq_config_sflow, collectors, &collector_entry, 0,
+	     COLLECTORS_MAX),
+	STRING("agent", OPTIONAL, struct arq_config_sflow, agent_text, 1, ADDRESS_MAX_LENGTH),
+	STRING("counters", OPTIONAL, struct arq_config_sflow, counters_text, 1, DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t sampler_fields[] = {
 	CYAML_FIELD_UINT("one_in", OPTIONAL, struct arq_config_sampler, one_in),
 	CYAML_FIELD_UINT("drops_one_in", OPTIONAL, struct arq_config_sampler, drops_one_in),
 	CYAML_FIELD_UINT("snaplen", OPTIONAL, struct arq_config_sampler, snaplen),
+	CYAML_FIELD_MAPPING("sflow", OPTIONAL, struct arq_config_sampler, sflow, sflow_fields),
 	CYAML_FIELD_END,
 };
 
