@@ -17,6 +17,7 @@ static struct subcommand {
 	{"export", arq_sampler_export, "send samples to sFlow collectors, or print them as JSON",
 	 "sampler export"},
 	{"set", arq_sampler_tune, "change rates and snap length, live", "sampler set"},
+	{"top", arq_sampler_top, "show what takes the most bytes, as estimated", "sampler top"},
 	{NULL, NULL, NULL, ""},
 };
 
