@@ -47,7 +47,6 @@ struct arq_source_filter {
 #define ARQ_SOURCE_BIT_V4(head) ((__u16)((head) >> 16))
 #define ARQ_SOURCE_BIT_V6(head) ((__u16)((head) >> 16 ^ (head)))
 
-
 /* Value of the array `rule_names`, at the rule's number: 0 is no rule. */
 struct arq_rule_name {
 	char text[ARQ_RULE_NAME_MAX];
