@@ -48,7 +48,7 @@ static void commit(struct arq_io *io, const struct arq_path *path, uint32_t numb
 static bool wait_readable(const struct arq_io *io)
 {
 	struct pollfd poll_fd = {.fd = arq_io_fd(io), .events = POLLIN};
-	return poll(&poll_fd, 1, 2000) == 1;
+	return poll(&poll_fd, 1, 20000) == 1; /* emulated and busy machines are slow */
 }
 
 /* Receives exactly `count`; what is received must bear the numbers from `first` on, in order. */
