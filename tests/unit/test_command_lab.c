@@ -113,8 +113,10 @@ const struct lab_result *lab_run_as(enum lab_as as, const char *const *arguments
 		dup2(error[1], STDERR_FILENO);
 		close(output[0]);
 		close(error[0]);
+		/* Opened before: whoever we become may not see the directory (root's own home). */
+		int command = open(ARQ_TEST_COMMAND, O_RDONLY | O_CLOEXEC);
 		become(as);
-		execv(ARQ_TEST_COMMAND, (char *const *)argv);
+		fexecve(command, (char *const *)argv, environ);
 		_exit(127);
 	}
 	close(output[1]);
