@@ -21,6 +21,8 @@
 enum arq_rule_action {
 	ARQ_RULE_DROP,
 	ARQ_RULE_PASS,
+	ARQ_RULE_COUNT, /* counts the packet; the next rule that matches decides */
+	ARQ_RULE_BLOCK, /* drops it, and whatever its source sends for a time */
 };
 
 struct arq_source_key_v4 {

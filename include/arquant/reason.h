@@ -28,7 +28,10 @@
 	X(14, SERVICE, "service", "UDP datagram to a service, handed to its AF_XDP socket")       \
 	X(15, NO_SOCKET, "no-socket",                                                             \
 	  "UDP datagram to a service whose queue has no AF_XDP socket")                           \
-	X(16, VLAN_DEPTH, "vlan-depth", "more than two VLAN tags")
+	X(16, VLAN_DEPTH, "vlan-depth", "more than two VLAN tags")                                \
+	X(17, LIMIT, "limit", "beyond the limit of the firewall rule that matched")               \
+	X(18, BLOCKED, "blocked", "the source is blocked for a time")                             \
+	X(19, DEFAULT, "default", "no firewall rule matched, and the default is drop")
 
 enum arq_reason {
 #define ARQ_REASON_ENUM(number, constant, name, meaning) ARQ_REASON_##constant = (number),
