@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
@@ -17,6 +18,9 @@
  * vanish; a signal ends it before its time.
  */
 #define RUN_PACKETS (1 << 24)
+
+/* Throws of the ball: a millisecond, and as many before to warm up. */
+#define THROWS 5000
 
 static void fail(const struct generator *generator, const char *what, int code)
 {
@@ -33,6 +37,15 @@ void generator_bind_cpu(const char *bench, int cpu)
 	if (sched_setaffinity(0, sizeof(set), &set) < 0) {
 		fprintf(stderr, "%s: two CPUs are needed: %s\n", bench, strerror(errno));
 		exit(1);
+	}
+}
+
+static void echo(struct generator *generator)
+{
+	while (atomic_load_explicit(&generator->state, memory_order_relaxed) == ECHO) {
+		uint32_t ball = atomic_load_explicit(&generator->ball, memory_order_acquire);
+		if (ball & 1)
+			atomic_store_explicit(&generator->ball, ball + 1, memory_order_release);
 	}
 }
 
@@ -54,6 +67,10 @@ static void *generate(void *argument)
 			return NULL;
 		if (state == PAUSE) {
 			usleep(100);
+			continue;
+		}
+		if (state == ECHO) {
+			echo(generator);
 			continue;
 		}
 		int code = bpf_prog_test_run_opts(generator->program, &options);
@@ -122,6 +139,34 @@ void generator_resume(struct generator *generator)
 void generator_pause(struct generator *generator)
 {
 	halt(generator, PAUSE);
+}
+
+/* Returns the nanoseconds that it took. */
+static uint64_t throw_ball(struct generator *generator)
+{
+	struct timespec start, end;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	for (int i = 0; i < THROWS; i++) {
+		uint32_t ball = atomic_load_explicit(&generator->ball, memory_order_relaxed);
+		atomic_store_explicit(&generator->ball, ball + 1, memory_order_release);
+		while (atomic_load_explicit(&generator->ball, memory_order_acquire) != ball + 2)
+			;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	return (uint64_t)(end.tv_sec - start.tv_sec) * 1000000000 + (uint64_t)end.tv_nsec -
+	       (uint64_t)start.tv_nsec;
+}
+
+double generator_line_ns(struct generator *generator)
+{
+	generator_pause(generator);
+	atomic_store(&generator->ball, 0);
+	atomic_store(&generator->state, ECHO);
+	throw_ball(generator);
+	uint64_t ns = throw_ball(generator);
+	generator_pause(generator);
+	return (double)ns / (2.0 * THROWS);
 }
 
 void generator_finish(struct generator *generator)

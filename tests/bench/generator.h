@@ -19,6 +19,7 @@
 enum generator_state {
 	GENERATE,
 	PAUSE,
+	ECHO, /* throws the ball back */
 	FINISH,
 };
 
@@ -32,6 +33,7 @@ struct generator {
 	_Atomic enum generator_state state;
 	_Atomic bool halted; /* it has seen that it is to pause, or to finish */
 	_Atomic int error;
+	_Alignas(128) _Atomic uint32_t ball; /* odd: for the generator, even: for the other CPU */
 };
 
 /* For the interface of that name; the frame is filled in before the start. */
@@ -44,6 +46,12 @@ void generator_resume(struct generator *generator);
 
 /* Returns when the last packet was sent. */
 void generator_pause(struct generator *generator);
+
+/*
+ * How long a cache line takes from the caller's CPU to the generator's or back, in nanoseconds:
+ * some tens within one last-level cache, much more between two. Pauses the generator.
+ */
+double generator_line_ns(struct generator *generator);
 
 /* Ends the thread. It can be started again. */
 void generator_finish(struct generator *generator);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* The two ends of the XSK bench: one sends all it is given, the other hands all to the socket. */
+/* The receiving end of the XSK bench: hands all to the socket. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>
@@ -16,13 +16,6 @@ SEC("xdp")
 int receive(struct xdp_md *ctx)
 {
 	return (int)bpf_redirect_map(&xsks, ctx->rx_queue_index, XDP_DROP);
-}
-
-SEC("xdp")
-int transmit(struct xdp_md *ctx)
-{
-	(void)ctx;
-	return XDP_TX;
 }
 
 char _license[] SEC("license") = "GPL";

@@ -134,7 +134,6 @@ static void prefetch(const struct xsk_io *xsk, uint32_t index)
 {
 	const uint8_t *frame = xsk->area + xsk_ring_cons__rx_desc(&xsk->rx, index)->addr;
 	__builtin_prefetch(frame);
-	__builtin_prefetch(frame + 64);
 }
 
 /* Parses `count` descriptors; returns how many were good. The frames of the others are refilled. */
