@@ -4,6 +4,7 @@
 #include "progs/sampler/json.h"
 #include "progs/sampler/sflow.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/loop.h"
 #include "userspace/arquant/sampler_link.h"
 #include "userspace/common/config.h"
 
@@ -12,7 +13,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define VERB "sampler export"
@@ -220,14 +220,6 @@ static int on_left(uint32_t ifindex, const char *interface, uint64_t lost, void 
 	return 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void send_counters(struct exporter *exporter)
 {
 	struct arq_sflow_interface interface;
@@ -241,7 +233,7 @@ static void send_counters(struct exporter *exporter)
 static int on_tick(void *context)
 {
 	struct exporter *exporter = context;
-	uint64_t now = now_ns();
+	uint64_t now = arq_loop_now_ns();
 
 	int code = find_collectors(exporter);
 	if (code || !exporter->sflow)

@@ -2,6 +2,7 @@
 #include "userspace/arquant/sampler_file.h"
 
 #include "progs/sampler/pcapng.h"
+#include "userspace/arquant/loop.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 struct known {
@@ -28,14 +28,6 @@ struct arq_capture_file {
 	unsigned int known_count;
 	struct known known[ARQ_PCAPNG_INTERFACES_MAX];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* --- names of interfaces ---------------------------------------------------------------------- */
 
@@ -98,7 +90,7 @@ static int open_next(struct arq_capture_file *file)
 
 	file->count++;
 	file->packets = 0;
-	file->begun_ns = now_ns();
+	file->begun_ns = arq_loop_now_ns();
 	if (strcmp(file->options.path, "-") != 0) {
 		int code = name_file(file, file->count, path);
 		if (code)
@@ -139,7 +131,7 @@ static bool is_time(const struct arq_capture_file *file)
 		return false;
 	if (options->rotate_bytes && arq_pcapng_size(file->pcapng) >= options->rotate_bytes)
 		return true;
-	return options->rotate_ns && now_ns() - file->begun_ns >= options->rotate_ns;
+	return options->rotate_ns && arq_loop_now_ns() - file->begun_ns >= options->rotate_ns;
 }
 
 static int change_files(struct arq_capture_file *file)

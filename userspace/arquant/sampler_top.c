@@ -5,13 +5,13 @@
 #include "progs/sampler/json.h"
 #include "progs/sampler/table.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/loop.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define VERB "sampler top"
@@ -56,14 +56,6 @@ struct top {
 	bool screen; /* a terminal: draw over what was there */
 	struct arq_table_row rows[ROWS_MAX];
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
@@ -211,7 +203,7 @@ static int on_tick(void *context)
 {
 	struct top *top = context;
 	struct arq_table_row total;
-	uint64_t now = now_ns();
+	uint64_t now = arq_loop_now_ns();
 	double seconds = (double)(now - top->since_ns) / 1e9;
 
 	size_t count = arq_table_take(top->table, top->rows, top->options->rows, &total);
@@ -234,7 +226,7 @@ static int show(const struct options *options, struct arq_error *error)
 	struct arq_watch_totals totals;
 
 	top = (struct top){.options = options,
-			   .since_ns = now_ns(),
+			   .since_ns = arq_loop_now_ns(),
 			   .screen = !options->json && isatty(STDOUT_FILENO)};
 	int code = arq_table_create(options->key, &top.table);
 	if (code)

@@ -5,17 +5,15 @@
 #include "dispatcher/pins.h"
 #include "progs/sampler/pcapng.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/loop.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 /* How often to look whether interfaces changed: a glance at one pin each. */
@@ -38,41 +36,11 @@ struct watch {
 	struct arq_error *error;
 	struct arq_sample_reader *reader;
 	struct arq_watch_totals totals;
+	int stop; /* readable after a signal */
 	uint64_t offset_ns; /* from monotonic to wall clock */
 	unsigned int sources_count;
 	struct source *sources;
 };
-
-/* --- signals ---------------------------------------------------------------------------------- */
-
-/* A signal handler can reach nothing else. */
-static int stop_event = -1;
-
-static void on_signal(int signal)
-{
-	uint64_t one = 1;
-	int before = errno;
-
-	(void)signal;
-	ssize_t ignored = write(stop_event, &one, sizeof(one));
-	(void)ignored;
-	errno = before;
-}
-
-/* A second signal ends the process, should the first find us in a write that blocks. */
-static int catch_signals(struct arq_error *error)
-{
-	static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-	struct sigaction action = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-
-	stop_event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (stop_event < 0)
-		return arq_error_set(error, -errno, "cannot wait for signals: %s", strerror(errno));
-	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
-		sigaction(signals[i], &action, NULL);
-	return 0;
-}
 
 /* --- interfaces ------------------------------------------------------------------------------- */
 
@@ -264,27 +232,6 @@ static int on_sample(const struct arq_sample *sample, uint64_t lost, void *conte
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* Milliseconds for poll(2) until the earliest of these times (0 for none), rounded up. */
-static int time_left(uint64_t now, const uint64_t *times, size_t count)
-{
-	uint64_t first = UINT64_MAX;
-
-	for (size_t i = 0; i < count; i++) {
-		if (times[i] && times[i] < first)
-			first = times[i];
-	}
-	uint64_t left = now < first ? (first - now + 999999) / 1000000 : 0;
-	return left < INT32_MAX ? (int)left : INT32_MAX;
-}
-
 /* Reads what waits, and does what is due. Returns 0 or what ends the loop. */
 static int turn(struct watch *watch, uint64_t *look, uint64_t *tick)
 {
@@ -297,7 +244,7 @@ static int turn(struct watch *watch, uint64_t *look, uint64_t *tick)
 			      : 0;
 	if (!code)
 		code = flushed;
-	uint64_t now = now_ns();
+	uint64_t now = arq_loop_now_ns();
 	if (!code && *tick && now >= *tick) {
 		code = handler->tick(handler->context);
 		*tick += watch->options->tick_ns;
@@ -315,22 +262,22 @@ static int run(struct watch *watch)
 {
 	const struct arq_watch_options *options = watch->options;
 	struct pollfd fds[] = {
-		{.fd = stop_event, .events = POLLIN},
+		{.fd = watch->stop, .events = POLLIN},
 		{.fd = arq_sample_reader_fd(watch->reader), .events = POLLIN},
 	};
-	uint64_t start = now_ns();
+	uint64_t start = arq_loop_now_ns();
 	uint64_t end = options->duration_ns ? start + options->duration_ns : 0;
 	uint64_t look = start + LOOK_NS;
 	uint64_t tick = watch->handler->tick ? start + options->tick_ns : 0;
 	int code = 0;
 
 	while (!code) {
-		uint64_t now = now_ns();
+		uint64_t now = arq_loop_now_ns();
 		const uint64_t times[] = {end, look, tick, now + PATIENCE_NS};
-		if (poll(fds, 2, time_left(now, times, 4)) < 0 && errno != EINTR)
+		if (poll(fds, 2, arq_loop_time_left(now, times, 4)) < 0 && errno != EINTR)
 			return arq_error_set(watch->error, -errno, "cannot wait: %s",
 					     strerror(errno));
-		if ((fds[0].revents & POLLIN) || (end && now_ns() >= end))
+		if ((fds[0].revents & POLLIN) || (end && arq_loop_now_ns() >= end))
 			break;
 		code = turn(watch, &look, &tick);
 	}
@@ -354,8 +301,10 @@ int arq_watch(const struct arq_watch_options *options, const struct arq_watch_ha
 	struct watch watch = {.options = options, .handler = handler, .error = error};
 
 	int code = arq_kernel_check_privileges(error);
-	if (!code)
-		code = catch_signals(error);
+	if (!code) {
+		watch.stop = arq_loop_catch_signals(error);
+		code = watch.stop < 0 ? watch.stop : 0;
+	}
 	watch.sources = calloc(ARQ_READER_RINGS_MAX, sizeof(*watch.sources));
 	if (!code && !watch.sources)
 		code = arq_error_set(error, -ENOMEM, "no memory for the interfaces");
