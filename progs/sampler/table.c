@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,7 @@ void arq_table_destroy(struct arq_table *table)
 
 /* What the key names, the rest zero, padding included: rows are compared as bytes. */
 static void make_key(enum arq_table_key key, const struct arq_sample *sample,
-		     const struct arq_flow *flow, struct arq_table_row *row)
+		     const struct arq_flow *flow, const char *rule_name, struct arq_table_row *row)
 {
 	bool source = key == ARQ_TABLE_FLOW || key == ARQ_TABLE_SOURCE;
 	bool destination =
@@ -72,7 +73,11 @@ static void make_key(enum arq_table_key key, const struct arq_sample *sample,
 	if (key == ARQ_TABLE_REASON) {
 		row->verdict = sample->verdict;
 		row->reason = sample->reason;
-		row->rule = sample->rule;
+		/* The same rule has other numbers on other interfaces and after a reload. */
+		if (rule_name[0])
+			snprintf(row->rule_name, sizeof(row->rule_name), "%s", rule_name);
+		else
+			row->rule = sample->rule;
 	}
 	if (key == ARQ_TABLE_QUIC)
 		row->flow.quic_version = flow->quic_version;
@@ -81,7 +86,8 @@ static void make_key(enum arq_table_key key, const struct arq_sample *sample,
 static bool same_key(const struct arq_table_row *a, const struct arq_table_row *b)
 {
 	return memcmp(&a->flow, &b->flow, sizeof(a->flow)) == 0 && a->rule == b->rule &&
-	       a->reason == b->reason && a->verdict == b->verdict;
+	       a->reason == b->reason && a->verdict == b->verdict &&
+	       strcmp(a->rule_name, b->rule_name) == 0;
 }
 
 /* FNV-1a: the table is emptied every interval, and full it still works. */
@@ -92,6 +98,8 @@ static uint32_t hash_key(const struct arq_table_row *row)
 
 	for (size_t i = 0; i < sizeof(row->flow); i++)
 		hash = (hash ^ bytes[i]) * 16777619u;
+	for (const char *c = row->rule_name; *c; c++)
+		hash = (hash ^ (uint8_t)*c) * 16777619u;
 	return hash ^ hash >> 15;
 }
 
@@ -124,12 +132,12 @@ static void add(struct arq_table_row *row, double one_in, double length)
 }
 
 void arq_table_add(struct arq_table *table, const struct arq_sample *sample,
-		   const struct arq_flow *flow)
+		   const struct arq_flow *flow, const char *rule_name)
 {
 	struct arq_table_row key;
 	double one_in = sample->one_in ? sample->one_in : 1;
 
-	make_key(table->key, sample, flow, &key);
+	make_key(table->key, sample, flow, rule_name, &key);
 	struct arq_table_row *row = find_row(table, &key);
 	if (row)
 		add(row, one_in, sample->length);

@@ -15,6 +15,7 @@
 
 #include "progs/sampler/flow.h"
 
+#include <arquant/firewall.h>
 #include <arquant/sample.h>
 
 /* Different flows in one interval; at 1 in N each stands for about N times as many. */
@@ -25,7 +26,7 @@ enum arq_table_key {
 	ARQ_TABLE_SOURCE, /* address */
 	ARQ_TABLE_DESTINATION,
 	ARQ_TABLE_SERVICE, /* destination address and port, protocol */
-	ARQ_TABLE_REASON, /* verdict, reason, rule */
+	ARQ_TABLE_REASON, /* verdict, reason, rule by its name, or by number without one */
 	ARQ_TABLE_QUIC, /* version */
 	ARQ_TABLE_KEYS,
 };
@@ -33,7 +34,8 @@ enum arq_table_key {
 /* What a row is about: the members that the table's key names, the others zero. */
 struct arq_table_row {
 	struct arq_flow flow;
-	uint32_t rule;
+	char rule_name[ARQ_RULE_NAME_MAX]; /* "": unknown, or no rule */
+	uint32_t rule; /* 0: none, or known by name */
 	uint16_t reason;
 	uint8_t verdict;
 	uint64_t samples;
@@ -51,8 +53,9 @@ const char *arq_table_key_name(enum arq_table_key key);
 int arq_table_create(enum arq_table_key key, struct arq_table **table);
 void arq_table_destroy(struct arq_table *table);
 
+/* `rule_name` of the sample's rule, "" for none or unknown. */
 void arq_table_add(struct arq_table *table, const struct arq_sample *sample,
-		   const struct arq_flow *flow);
+		   const struct arq_flow *flow, const char *rule_name);
 
 /*
  * The rows with the most bytes, at most `count`, into `rows` in falling order; in *total the sum of

@@ -226,6 +226,8 @@ Test(top, estimates_rows, .init = load, .fini = forget)
 	struct json_object *row = json_object_array_get_idx(rows, 0);
 	cr_expect_eq(lab_number(row, "bytes"), lab_number(row, "packets") * 74);
 	cr_expect_eq(lab_number(row, "bytes_error"), 0, "at 1 in 1");
+	cr_expect_not_null(strstr(result->output, "\"key\":\"drop rule bad\""), "%s",
+			   result->output);
 	json_object_put(line);
 
 	result = lab_run("sampler", "top", "-n", "1", "-i", "1s", "-c", "1");

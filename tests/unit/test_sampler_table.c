@@ -36,7 +36,7 @@ Test(table, scales_and_sorts)
 
 	for (uint32_t i = 0; i < 6; i++) {
 		struct arq_flow flow = flow_of(i % 3 ? 1 : 2);
-		arq_table_add(table, &sample, &flow);
+		arq_table_add(table, &sample, &flow, "");
 	}
 	cr_assert_eq(arq_table_take(table, rows, 4, &total), 2);
 	cr_expect_eq(rows[0].samples, 4);
@@ -67,14 +67,40 @@ Test(table, keeps_apart_what_its_key_names)
 	b.quic_version = 1;
 	for (int key = 0; key < ARQ_TABLE_KEYS; key++) {
 		struct arq_table *table = table_by((enum arq_table_key)key);
-		arq_table_add(table, &pass, &a);
-		arq_table_add(table, &drop, &b);
+		arq_table_add(table, &pass, &a, "");
+		arq_table_add(table, &drop, &b, "");
 		cr_expect_eq(arq_table_take(table, rows, 4, &total), expected[key], "by %s",
 			     arq_table_key_name((enum arq_table_key)key));
 		cr_expect_eq(arq_table_key_parse(arq_table_key_name((enum arq_table_key)key)), key);
 		arq_table_destroy(table);
 	}
 	cr_expect_eq(arq_table_key_parse("colour"), -1);
+}
+
+Test(table, knows_a_rule_by_its_name_if_it_has_one)
+{
+	struct arq_flow flow = flow_of(1);
+	struct arq_sample sample = {
+		.length = 60, .one_in = 1, .verdict = XDP_DROP, .reason = ARQ_REASON_RULE};
+	static const struct {
+		uint32_t rule;
+		const char *name;
+	} seen[] = {{3, "bad"}, {4, "bad"}, {4, "bad"}, {3, ""}, {3, ""}, {4, ""}};
+	struct arq_table *table = table_by(ARQ_TABLE_REASON);
+	struct arq_table_row rows[4], total;
+
+	for (size_t i = 0; i < sizeof(seen) / sizeof(seen[0]); i++) {
+		sample.rule = seen[i].rule;
+		arq_table_add(table, &sample, &flow, seen[i].name);
+	}
+	cr_assert_eq(arq_table_take(table, rows, 4, &total), 3);
+	cr_expect_str_eq(rows[0].rule_name, "bad");
+	cr_expect_eq(rows[0].samples, 3, "by whatever number");
+	cr_expect_str_empty(rows[1].rule_name);
+	cr_expect_eq(rows[1].rule, 3);
+	cr_expect_eq(rows[1].samples, 2);
+	cr_expect_eq(rows[2].rule, 4);
+	arq_table_destroy(table);
 }
 
 Test(table, is_exact_at_one_in_one_and_bounded)
@@ -85,7 +111,7 @@ Test(table, is_exact_at_one_in_one_and_bounded)
 
 	for (uint32_t i = 0; i < ARQ_TABLE_ENTRIES + 1000; i++) {
 		struct arq_flow flow = flow_of(i);
-		arq_table_add(table, &sample, &flow);
+		arq_table_add(table, &sample, &flow, "");
 	}
 	cr_assert_eq(arq_table_take(table, &row, 1, &total), 1);
 	cr_expect_eq(total.samples, ARQ_TABLE_ENTRIES + 1000);
@@ -110,7 +136,7 @@ Test(table, tells_an_error_that_holds)
 		struct arq_flow flow = flow_of((uint32_t)(i % FLOWS));
 		truth[i % FLOWS] += sample.length;
 		if (lrand48() % RATE == 0)
-			arq_table_add(table, &sample, &flow);
+			arq_table_add(table, &sample, &flow, "");
 	}
 	size_t count = arq_table_take(table, rows, FLOWS, &total);
 	cr_assert_eq(count, FLOWS);

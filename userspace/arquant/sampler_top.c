@@ -105,7 +105,10 @@ static void put_label(char label[LABEL_MAX], enum arq_table_key key,
 	case ARQ_TABLE_REASON:
 		snprintf(label, LABEL_MAX, "%s %s", arq_action_name(row->verdict),
 			 arq_reason_name(row->reason));
-		if (row->rule)
+		if (row->rule_name[0])
+			snprintf(label + strlen(label), LABEL_MAX - strlen(label), " %s",
+				 row->rule_name);
+		else if (row->rule)
 			snprintf(label + strlen(label), LABEL_MAX - strlen(label), " %" PRIu32,
 				 row->rule);
 		break;
@@ -194,7 +197,7 @@ static int on_sample(const struct arq_watch_sample *seen, void *context)
 {
 	struct top *top = context;
 
-	arq_table_add(top->table, seen->sample, seen->flow);
+	arq_table_add(top->table, seen->sample, seen->flow, seen->rule_name);
 	top->lost += seen->lost;
 	return 0;
 }
