@@ -129,8 +129,8 @@ static const struct bad {
 	 "1:45: interfaces[0].programs[1]: ", "firewall, sampler, redirect"},
 	{"interfaces: [{name: a, programs: []}]\n",
 	 "1:34: interfaces[0].programs: ", "an empty list"},
-	{"firewall: {default: drop}\n",
-	 "1:21: firewall.default: ", "'drop' is not known; write pass"},
+	{"firewall: {default: count}\n",
+	 "1:21: firewall.default: ", "'count' is not known; write one of: pass, drop"},
 	/* interfaces, firewall, sampler */
 	{"interfaces:\n  - name: a\n  - name: a\n",
 	 "3:11: interfaces[1].name: ", "'a' is the name of interfaces[0] already"},
@@ -149,24 +149,6 @@ static const struct bad {
 	 "6:11: firewall.sets[0].elements[1]: ", "the length of '10.0.0.0/33' is wrong"},
 	{"firewall: {sets: [{name: s, elements: 10.0.0.1/8}]}\n",
 	 "1:39: firewall.sets[0].elements[0]: ", "bits set past its length"},
-	{"firewall: {rules: [{name: r, action: drop, from: \"@s\"}]}\n",
-	 "1:50: firewall.rules[0].from[0]: ", "there is no set 's'"},
-	{"firewall: {rules: [{name: r, action: drop, from: []}]}\n",
-	 "1:50: firewall.rules[0].from: ", "empty list"},
-	{"firewall: {rules: [{name: r, action: drop, from: [0.0.0.0/0, host]}]}\n",
-	 "1:62: firewall.rules[0].from[1]: ", "'host' is no prefix"},
-	{"firewall: {rules: [{name: r, action: drop}]}\n",
-	 "1:20: firewall.rules[0].from: ", "is missing"},
-	{"firewall: {rules: [{name: r, from: 1.1.1.1}]}\n",
-	 "1:20: firewall.rules[0].action: ", "is missing"},
-	{"firewall: {rules: [{name: r, from: 1.1.1.1, action: limit}]}\n",
-	 "1:53: firewall.rules[0].action: ", "pass, drop"},
-	{"firewall: {rules: [{name: r, from: 1.1.1.1, action: drop, to_port: tcp/22}]}\n",
-	 "1:59: firewall.rules[0].to_port: ", "unknown key"},
-	{"firewall: {rules: [{name: r, from: 1.1.1.1, action: drop}, {name: r, from: 2.2.2.2, "
-	 "action: "
-	 "drop}]}\n",
-	 "1:67: firewall.rules[1].name: ", "firewall.rules[0] already"},
 	{"sampler: {one_in: 0}\n", "1:19: sampler.one_in: ", "from 1 to 4294967295"},
 	{"sampler: {drops_one_in: 0}\n", "1:25: sampler.drops_one_in: ", "from 1 to 4294967295"},
 	{"sampler: {sflow: {collectors: 192.0.2.9}}\n",
@@ -344,7 +326,7 @@ Test(config, fills_in_the_defaults)
 	cr_expect_eq(config->interfaces[0].programs, 1u << ARQ_PROGRAM_FIREWALL |
 							     1u << ARQ_PROGRAM_SAMPLER |
 							     1u << ARQ_PROGRAM_REDIRECT);
-	cr_expect_eq(config->firewall.default_action, ARQ_CONFIG_PASS);
+	cr_expect_eq(config->firewall.default_action, ARQ_RULE_PASS);
 	cr_expect_eq(config->firewall.malformed, ARQ_CONFIG_DROP);
 	cr_expect_eq(config->firewall.rules_count, 0);
 	cr_expect_eq(config->sampler.one_in, 1000);
@@ -373,36 +355,6 @@ Test(config, fills_in_the_defaults)
 	cr_expect_eq(config->interfaces_count, 0);
 	cr_expect_eq(config->gateway.listeners_count, 0);
 	cr_expect_eq(config->sampler.one_in, 1000);
-	arq_config_destroy(config);
-}
-
-Test(config, resolves_references_and_files)
-{
-	struct arq_config *config =
-		load("firewall:\n"
-		     "  sets:\n"
-		     "    - {name: one, file: one.txt}\n"
-		     "    - {name: two, elements: [10.0.0.0/8, '2001:db8::/32']}\n"
-		     "  rules:\n"
-		     "    - {name: r1, from: '@two', action: drop}\n"
-		     "    - {name: r2, from: ['@one', 192.0.2.1], action: pass}\n");
-	const struct arq_config_firewall *firewall = &config->firewall;
-	char expected[128];
-	char text[ARQ_PREFIX_TEXT_MAX];
-
-	snprintf(expected, sizeof(expected), "%s/one.txt", directory);
-	cr_expect_str_eq(firewall->sets[0].file, expected);
-	cr_expect_str_eq(config->path, path);
-	cr_assert_eq(firewall->sets[1].elements_count, 2);
-	cr_expect_str_eq(arq_prefix_format(&firewall->sets[1].prefixes[1], text), "2001:db8::/32");
-	cr_assert_eq(firewall->rules[0].from_count, 1);
-	cr_expect_eq(firewall->rules[0].sources[0].set, &firewall->sets[1]);
-	cr_expect_eq(firewall->rules[0].action, ARQ_CONFIG_DROP);
-	cr_expect_eq(firewall->rules[1].sources[0].set, &firewall->sets[0]);
-	cr_expect_null(firewall->rules[1].sources[1].set);
-	cr_expect_str_eq(arq_prefix_format(&firewall->rules[1].sources[1].prefix, text),
-			 "192.0.2.1/32");
-	cr_expect_eq(firewall->rules[1].action, ARQ_CONFIG_PASS);
 	arq_config_destroy(config);
 }
 
@@ -462,8 +414,8 @@ Test(config, takes_the_files_it_ships_with)
 
 	cr_assert_eq(arq_config_load(ARQ_TEST_CONFIG "/arquant.yaml", &config, &error), 0, "%s",
 		     error.text);
-	cr_expect_eq(config->firewall.rules_count, 2);
-	cr_expect_str_eq(config->firewall.sets[0].file, ARQ_TEST_CONFIG "/blocklist.txt");
+	cr_expect_eq(config->firewall.ruleset.rule_count, config->firewall.rules_count);
+	cr_expect_str_eq(config->firewall.ruleset.sets[0].file, ARQ_TEST_CONFIG "/blocklist.txt");
 	arq_config_destroy(config);
 
 	cr_assert_eq(arq_config_load(ARQ_TEST_CONFIG "/quickstart.yaml", &config, &error), 0, "%s",
@@ -513,8 +465,10 @@ Test(config, shows_the_true_defaults)
 /* Every prefix of a good file, and every byte of it replaced: nothing may crash or leak. */
 Test(config, survives_mutilated_files)
 {
-	static const char good[] = "firewall:\n  sets: [{name: s, elements: [::/0]}]\n" GATEWAY POOL
-				   "  routes: [{host: '*.a', path: /*, pool: p}]\n";
+	static const char good[] =
+		"firewall:\n  sets: [{name: s, elements: [::/0]}]\n"
+		"  rules: [{name: r, not: {to_port: tcp/1}, action: count}]\n" GATEWAY POOL
+		"  routes: [{host: '*.a', path: /*, pool: p}]\n";
 	static const char replacements[] = {'\0', '\n', '[', '}', '*', '"', ':', ' ', '\xff'};
 	char text[sizeof(good)];
 	struct arq_config *config;

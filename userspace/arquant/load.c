@@ -201,7 +201,7 @@ static int load(const struct arq_config *config, const struct options *options, 
 
 	struct arq_policy *policy = NULL;
 	int made = 0;
-	int code = arq_policy_from_config(&config->firewall, &policy, error);
+	int code = arq_policy_from_ruleset(&config->firewall.ruleset, &policy, error);
 	if (code == 0)
 		made = make_requests(requests, names, count, config, policy, options, error);
 	if (made < 0)

@@ -12,7 +12,7 @@
  * The configured rules, in order, as the firewall's policy. Returns 0 and *policy, which the
  * caller destroys, or a negative errno with the rule in `error`.
  */
-int arq_policy_from_config(const struct arq_config_firewall *firewall, struct arq_policy **policy,
-			   struct arq_error *error);
+int arq_policy_from_ruleset(const struct arq_ruleset *ruleset, struct arq_policy **policy,
+			    struct arq_error *error);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,10 +138,7 @@ void arq_config_destroy(struct arq_config *config)
 		return;
 
 	/* What the checks added is unknown to the schema. */
-	for (uint32_t i = 0; i < config->firewall.sets_count; i++)
-		free(config->firewall.sets[i].prefixes);
-	for (uint32_t i = 0; i < config->firewall.rules_count; i++)
-		free(config->firewall.rules[i].sources);
+	arq_ruleset_clear(&config->firewall.ruleset);
 	free(config->sampler.sflow.addresses);
 	free(config->path);
 	arq_document_free(&arq_config_schema, config);
@@ -175,4 +173,28 @@ int arq_duration_parse(const char *text, uint64_t *nanoseconds)
 		return 0;
 	}
 	return -EINVAL;
+}
+
+int arq_rate_parse(const char *text, uint64_t *packets, uint64_t *period_ns)
+{
+	const uint64_t packets_max = 1000000000, period_max = 24 * 3600 * 1000000000ull;
+	size_t digits = strspn(text, "0123456789");
+	char period[32];
+
+	if (digits == 0 || text[digits] != '/')
+		return -EINVAL;
+	/* "/s" is short for "/1s". */
+	const char *unit = text + digits + 1;
+	int length = snprintf(period, sizeof(period), "%s%s", strspn(unit, "0123456789") ? "" : "1",
+			      unit);
+	if (length < 0 || (size_t)length >= sizeof(period))
+		return -EINVAL;
+	int code = arq_duration_parse(period, period_ns);
+	if (code)
+		return code;
+	errno = 0;
+	*packets = strtoull(text, NULL, 10);
+	if (errno || *packets > packets_max || *period_ns > period_max)
+		return -ERANGE;
+	return *packets && *period_ns ? 0 : -EINVAL;
 }

@@ -21,7 +21,7 @@
 
 #include "userspace/common/address.h"
 #include "userspace/common/error.h"
-#include "userspace/common/prefix.h"
+#include "userspace/common/rule.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -51,38 +51,20 @@ enum arq_config_action {
 	ARQ_CONFIG_DROP,
 };
 
-/*
- * A named list of prefixes: either the elements, or a file with one on each line, which is read by
- * who compiles the rules (arq_policy_add_source_file).
- */
-struct arq_config_set {
-	char *name;
-	char *file; /* NULL when the elements are in the configuration */
-	char **elements; /* as written */
-	uint32_t elements_count;
-	struct arq_prefix *prefixes; /* the elements, parsed: elements_count of them */
-};
-
-/* What a rule's `from` names: a set or a prefix. */
-struct arq_config_source {
-	const struct arq_config_set *set; /* NULL: `prefix` it is */
-	struct arq_prefix prefix;
-};
-
-struct arq_config_rule {
-	char *name;
-	char **from; /* as written */
-	uint32_t from_count;
-	struct arq_config_source *sources; /* the same, resolved: from_count of them, at least 1 */
-	enum arq_config_action action;
-};
+struct arq_config_set; /* as written; config_firewall.h */
+struct arq_config_rule;
 
 struct arq_config_firewall {
-	enum arq_config_action default_action; /* when no rule matches; only PASS so far */
 	enum arq_config_action malformed; /* packets whose headers lie; DROP by default */
+	/*
+	 * Rules, sets and the default action, complete but for one thing: a set with a file has no
+	 * entries yet, they are read by who compiles the rules.
+	 */
+	struct arq_ruleset ruleset;
+	enum arq_rule_action default_action;
 	struct arq_config_set *sets;
 	uint32_t sets_count;
-	struct arq_config_rule *rules; /* first match wins; rule numbers count from 1 */
+	struct arq_config_rule *rules;
 	uint32_t rules_count;
 };
 
@@ -228,5 +210,12 @@ int arq_config_parse_host(const char *text, union arq_address *address);
  * Returns 0, -EINVAL when it is none, or -ERANGE beyond a hundred years.
  */
 int arq_duration_parse(const char *text, uint64_t *nanoseconds);
+
+/*
+ * Parses a rate: packets in a time, "100/s", "30/m", "5/h", "2/10s". Both numbers are at least 1.
+ * Returns 0, -EINVAL when it is none, or -ERANGE: more than a thousand million packets, or a time
+ * over a day.
+ */
+int arq_rate_parse(const char *text, uint64_t *packets, uint64_t *period_ns);
 
 #endif

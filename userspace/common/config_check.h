@@ -27,6 +27,14 @@ int arq_config_check_gateway(const struct arq_config_check *check);
 int arq_config_check_name(const struct arq_config_check *check, struct arq_field field,
 			  const char *name);
 
+/* Reports that a name is taken already, by the field `first`. Returns -EINVAL. */
+int arq_config_name_twice(const struct arq_config_check *check, struct arq_field field,
+			  const char *name, struct arq_field first);
+
+/* A name that an interface can have. */
+int arq_config_check_interface_name(const struct arq_config_check *check, struct arq_field field,
+				    const char *name);
+
 /* A number between two bounds; an absent one gets its default. */
 int arq_config_check_number(const struct arq_config_check *check, struct arq_field field,
 			    uint32_t *number, uint32_t absent, uint32_t min, uint32_t max);

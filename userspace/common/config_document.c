@@ -707,6 +707,13 @@ bool arq_document_has(struct arq_document *document, struct arq_field field)
 	return found;
 }
 
+uint32_t arq_document_line(struct arq_document *document, struct arq_field field)
+{
+	bool found;
+
+	return (uint32_t)find(document, field.text, &found)->start_mark.line + 1;
+}
+
 int arq_document_fail(struct arq_document *document, struct arq_error *error,
 		      struct arq_field field, const char *format, ...)
 {

@@ -60,6 +60,9 @@ struct arq_field arq_field(const char *format, ...) __attribute__((format(printf
 /* Whether the file has the field. */
 bool arq_document_has(struct arq_document *document, struct arq_field field);
 
+/* The line of a field, counted from 1 (its nearest parent's, if it is not in the file). */
+uint32_t arq_document_line(struct arq_document *document, struct arq_field field);
+
 /*
  * Reports an error in a field (at its nearest parent's place, if it is not in the file). Returns
  * -EINVAL.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/common/config_schema.h"
 
-#include "userspace/common/config.h"
+#include "userspace/common/config_firewall.h"
 
 #include <arquant/program.h>
 #include <limits.h>
@@ -15,7 +15,8 @@
 #define SETS_MAX         256
 #define ELEMENTS_MAX     100000 /* longer lists are files */
 #define RULES_MAX        4096
-#define SOURCES_MAX      1024
+#define ADDRESSES_MAX    1024 /* of one rule; more are a set */
+#define VALUES_MAX       256
 #define COLLECTORS_MAX   8
 #define LISTENERS_MAX    64
 #define CERTIFICATES_MAX 256
@@ -30,6 +31,7 @@
 #define BODY_MAX           65536 /* a direct response is a sentence, not a site */
 #define HEADER_VALUE_MAX   256
 #define DURATION_MAX       24
+#define VALUE_MAX_LENGTH   80 /* of a condition's entry: words and numbers */
 #define USER_NAME_MAX      32 /* useradd(8) */
 #define PREFIX_MAX_LENGTH  (ARQ_PREFIX_TEXT_MAX - 1)
 #define ADDRESS_MAX_LENGTH (ARQ_ADDRESS_TEXT_MAX - 1)
@@ -74,28 +76,48 @@ static const cyaml_schema_value_t interface_entry = {
 
 /* --- firewall --------------------------------------------------------------------------------- */
 
-/* What needs no verdict of its own yet has one word only, so that nobody believes otherwise. */
 static const cyaml_strval_t default_actions[] = {
-	{"pass", ARQ_CONFIG_PASS},
+	{"pass", ARQ_RULE_PASS},
+	{"drop", ARQ_RULE_DROP},
 };
 
-static const cyaml_strval_t actions[] = {
+static const cyaml_strval_t malformed_actions[] = {
 	{"pass", ARQ_CONFIG_PASS},
 	{"drop", ARQ_CONFIG_DROP},
+};
+
+static const cyaml_strval_t rule_actions[] = {
+	{"pass", ARQ_RULE_PASS},
+	{"drop", ARQ_RULE_DROP},
+	{"count", ARQ_RULE_COUNT},
+	{"block", ARQ_RULE_BLOCK},
+};
+
+static const cyaml_strval_t fragments[] = {
+	{"none", ARQ_FRAGMENT_NONE},
+	{"first", ARQ_FRAGMENT_FIRST},
+	{"later", ARQ_FRAGMENT_LATER},
+};
+
+static const cyaml_strval_t quic_types[] = {
+	{"short", ARQ_QUIC_SHORT},
+	{"initial", ARQ_QUIC_INITIAL},
+	{"0-rtt", ARQ_QUIC_ZERO_RTT},
+	{"handshake", ARQ_QUIC_HANDSHAKE},
+	{"retry", ARQ_QUIC_RETRY},
+	{"version-negotiation", ARQ_QUIC_VERSION_NEGOTIATION},
+	{"unknown-version", ARQ_QUIC_UNKNOWN_VERSION},
 };
 
 static const cyaml_schema_value_t prefix_entry = {
 	CYAML_VALUE_STRING(POINTER, char *, 1, PREFIX_MAX_LENGTH),
 };
 
-static const cyaml_schema_value_t source_entry = {
-	CYAML_VALUE_STRING(POINTER, char *, 1, NAME_MAX_LENGTH + 1),
-};
-
 static const cyaml_schema_field_t set_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_set, name, 1, NAME_MAX_LENGTH),
 	STRING("file", OPTIONAL, struct arq_config_set, file, 1, FILE_MAX_LENGTH),
 	LIST("elements", OPTIONAL, struct arq_config_set, elements, &prefix_entry, 1, ELEMENTS_MAX),
+	CYAML_FIELD_BOOL("track", OPTIONAL, struct arq_config_set, track),
 	CYAML_FIELD_END,
 };
 
@@ -103,11 +125,61 @@ static const cyaml_schema_value_t set_entry = {
 	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_set, set_fields),
 };
 
+/* A prefix, or '@' and the name of a set. */
+static const cyaml_schema_value_t address_entry = {
+	CYAML_VALUE_STRING(POINTER, char *, 1, NAME_MAX_LENGTH + 1),
+};
+
+static const cyaml_schema_value_t value_entry = {
+	CYAML_VALUE_STRING(POINTER, char *, 1, VALUE_MAX_LENGTH),
+};
+
+static const cyaml_schema_value_t interface_name_entry = {
+	CYAML_VALUE_STRING(POINTER, char *, 1, IFNAMSIZ - 1),
+};
+
+/* Conditions, in the rule itself and under its `not`. */
+#define ADDRESSES(key, structure, member) \
+	LIST(key, OPTIONAL, structure, member, &address_entry, 1, ADDRESSES_MAX)
+#define VALUES(key, structure, member) \
+	LIST(key, OPTIONAL, structure, member, &value_entry, 1, VALUES_MAX)
+#define CONDITIONS(structure, prefix)                                                             \
+	ADDRESSES("from", structure, prefix from), ADDRESSES("to", structure, prefix to),         \
+		VALUES("proto", structure, prefix proto),                                         \
+		VALUES("from_port", structure, prefix from_port),                                 \
+		VALUES("to_port", structure, prefix to_port),                                     \
+		VALUES("icmp", structure, prefix icmp), VALUES("icmp6", structure, prefix icmp6), \
+		STRING("tcp_flags", OPTIONAL, structure, prefix tcp_flags, 1, VALUE_MAX_LENGTH),  \
+		VALUES("length", structure, prefix length), VALUES("ttl", structure, prefix ttl), \
+		VALUES("dscp", structure, prefix dscp), VALUES("vlan", structure, prefix vlan),   \
+		VALUES("quic_version", structure, prefix quic_version)
+
+static const cyaml_schema_field_t not_fields[] = {
+	CONDITIONS(struct arq_config_match, ),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limit_fields[] = {
+	STRING("rate", REQUIRED, struct arq_config_limit, rate, 1, DURATION_MAX),
+	CYAML_FIELD_UINT("burst", OPTIONAL, struct arq_config_limit, burst),
+	STRING("per", OPTIONAL, struct arq_config_limit, per, 1, VALUE_MAX_LENGTH),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t rule_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_rule, name, 1, NAME_MAX_LENGTH),
-	LIST("from", REQUIRED, struct arq_config_rule, from, &source_entry, 1, SOURCES_MAX),
-	CYAML_FIELD_ENUM("action", STRICT, struct arq_config_rule, action, actions,
-			 CYAML_ARRAY_LEN(actions)),
+	CONDITIONS(struct arq_config_rule, match.),
+	CYAML_FIELD_MAPPING("not", OPTIONAL, struct arq_config_rule, not, not_fields),
+	CYAML_FIELD_FLAGS("fragment", OPTIONAL | STRICT, struct arq_config_rule, fragment,
+			  fragments, CYAML_ARRAY_LEN(fragments)),
+	CYAML_FIELD_FLAGS("quic", OPTIONAL | STRICT, struct arq_config_rule, quic, quic_types,
+			  CYAML_ARRAY_LEN(quic_types)),
+	LIST("interface", OPTIONAL, struct arq_config_rule, interface, &interface_name_entry, 1,
+	     INTERFACES_MAX),
+	CYAML_FIELD_ENUM("action", STRICT, struct arq_config_rule, action, rule_actions,
+			 CYAML_ARRAY_LEN(rule_actions)),
+	STRING("block_for", OPTIONAL, struct arq_config_rule, block_for, 1, DURATION_MAX),
+	CYAML_FIELD_MAPPING_PTR("limit", OPTIONAL, struct arq_config_rule, limit, limit_fields),
 	CYAML_FIELD_END,
 };
 
@@ -117,7 +189,7 @@ static const cyaml_schema_value_t rule_entry = {
 
 static const cyaml_schema_field_t firewall_fields[] = {
 	WORD("default", struct arq_config_firewall, default_action, default_actions),
-	WORD("malformed", struct arq_config_firewall, malformed, actions),
+	WORD("malformed", struct arq_config_firewall, malformed, malformed_actions),
 	LIST("sets", OPTIONAL, struct arq_config_firewall, sets, &set_entry, 0, SETS_MAX),
 	LIST("rules", OPTIONAL, struct arq_config_firewall, rules, &rule_entry, 0, RULES_MAX),
 	CYAML_FIELD_END,

@@ -158,6 +158,7 @@ struct arq_set {
 	uint32_t line; /* in the configuration, for messages; 0: unknown */
 	struct arq_set_entry *entries;
 	size_t count;
+	bool track; /* keep hits and last seen of each entry */
 	char *tags; /* strings one after the other; the first byte is 0 */
 	size_t tags_size;
 };
