@@ -34,6 +34,10 @@ Test(command, wrong_usage_is_status_2_and_one_line)
 		{"unload"},
 		{"unload", "--all", "arq0"},
 		{"status", "--all"},
+		{"firewall"},
+		{"firewall", "frobnicate"},
+		{"firewall", "check", "a", "b"},
+		{"firewall", "check", "--all"},
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		const struct lab_result *result = lab_run_as(LAB_AS_ROOT, wrong[i]);
@@ -48,11 +52,14 @@ Test(command, wrong_usage_is_status_2_and_one_line)
 
 Test(command, help_and_version_succeed)
 {
-	static const char *const right[][2] = {{"--help"},       {"-h"},
-					       {"--version"},    {"load", "--help"},
-					       {"unload", "-h"}, {"status", "--help"}};
+	static const char *const right[][3] = {
+		{"--help"},         {"-h"},
+		{"--version"},      {"load", "--help"},
+		{"unload", "-h"},   {"status", "--help"},
+		{"firewall", "-h"}, {"firewall", "check", "--help"},
+	};
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
-		const char *const arguments[] = {right[i][0], right[i][1], NULL};
+		const char *const arguments[] = {right[i][0], right[i][1], right[i][2], NULL};
 		const struct lab_result *result = lab_run_as(LAB_AS_ROOT, arguments);
 		cr_assert_eq(result->status, 0);
 		cr_assert_str_empty(result->error);

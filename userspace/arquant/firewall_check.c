@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquant/firewall.h"
+
+#include "userspace/arquant/command.h"
+#include "userspace/common/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+#define VERB "firewall check"
+
+static const char help[] =
+	"Usage: arquant firewall check [FILE] [OPTION...]\n"
+	"\n"
+	"Reads the configuration in FILE (default: " ARQ_CONFIG_PATH ") and the lists of\n"
+	"prefixes that it names, without touching any interface and without privileges. Reports\n"
+	"rules that are never reached, or change nothing, with the lines of those that decide\n"
+	"before them, and sets that no rule names. An error names file, line, column and field.\n"
+	"\n"
+	"  -s, --strict   exit with status 1 also when something was found\n"
+	"  -j, --json     print it as JSON: \"file\", \"rules\", \"sets\", \"findings\" (each "
+	"\"rule\" "
+	"or\n"
+	"                 \"set\", \"line\", \"finding\", \"decided_by\")\n"
+	"  -h, --help     print this\n";
+
+struct options {
+	bool strict;
+	bool json;
+	bool help;
+};
+
+static int parse_options(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"strict", no_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option, code = 0;
+
+	opterr = 0;
+	while (!code && (option = getopt_long(argc, argv, ":sjh", known, NULL)) != -1) {
+		if (option == 's')
+			options->strict = true;
+		else if (option == 'j')
+			options->json = true;
+		else if (option == 'h')
+			options->help = true;
+		else
+			code = arq_command_bad_option(argv, option);
+	}
+	return code;
+}
+
+static size_t count_prefixes(const struct arq_ruleset *ruleset)
+{
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < ruleset->set_count; i++)
+		count += ruleset->sets[i].count;
+	return count;
+}
+
+static int print_json(const char *path, const struct arq_ruleset *ruleset,
+		      const struct arq_findings *findings, struct arq_error *error)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *found = arq_firewall_json_findings(ruleset, findings);
+
+	if (!object || !found)
+		return arq_error_set(error, -ENOMEM, "out of memory");
+	json_object_object_add(object, "file", json_object_new_string(path));
+	json_object_object_add(object, "rules", json_object_new_uint64(ruleset->rule_count));
+	json_object_object_add(object, "sets", json_object_new_uint64(ruleset->set_count));
+	json_object_object_add(object, "prefixes", json_object_new_uint64(count_prefixes(ruleset)));
+	json_object_object_add(object, "findings", found);
+	puts(json_object_to_json_string_ext(object, JSON_C_TO_STRING_PRETTY |
+							    JSON_C_TO_STRING_NOSLASHESCAPE));
+	json_object_put(object);
+	return 0;
+}
+
+static int check(const struct options *options, const char *path, bool *found,
+		 struct arq_error *error)
+{
+	struct arq_config *config = NULL;
+	struct arq_findings findings = {0};
+
+	int code = arq_config_load(path, &config, error);
+	if (code)
+		return code;
+	const struct arq_ruleset *ruleset = &config->firewall.ruleset;
+	code = arq_ruleset_analyse(ruleset, &findings);
+	if (code) {
+		arq_error_set(error, code, "out of memory for the analysis of %s", path);
+	} else if (options->json) {
+		code = print_json(path, ruleset, &findings, error);
+	} else {
+		arq_firewall_print_findings(path, ruleset, &findings);
+		printf("%s: %" PRIu32 " rules, %" PRIu32 " sets with %zu prefixes, %" PRIu32
+		       " findings\n",
+		       path, ruleset->rule_count, ruleset->set_count, count_prefixes(ruleset),
+		       findings.count);
+	}
+	*found = findings.count > 0;
+	arq_findings_clear(&findings);
+	arq_config_destroy(config);
+	return code;
+}
+
+int arq_firewall_check(int argc, char **argv)
+{
+	struct options options = {0};
+	struct arq_error error = {0};
+	bool found = false;
+
+	int code = parse_options(&options, argc, argv);
+	if (code)
+		return code;
+	if (options.help) {
+		fputs(help, stdout);
+		return arq_command_finish(VERB);
+	}
+	if (argc - optind > 1)
+		return arq_command_usage(VERB, "more than one file is named");
+	code = check(&options, optind < argc ? argv[optind] : ARQ_CONFIG_PATH, &found, &error);
+	if (code)
+		return arq_command_fail(VERB, &error);
+	code = arq_command_finish(VERB);
+	return code == ARQ_EXIT_DONE && options.strict && found ? ARQ_EXIT_FAILED : code;
+}
