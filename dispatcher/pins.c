@@ -3,6 +3,8 @@
 
 #include "dispatcher/kernel.h"
 
+#include "progs/program.h"
+
 #include <arquant/program.h>
 
 #include <bpf/bpf.h>
@@ -113,12 +115,11 @@ static bool root_in_use(const char *root)
 void arq_pins_unlock(int lock)
 {
 	char root[PATH_MAX], packet[PATH_MAX];
+	struct arq_error ignored = {0};
 
-	/* The metadata map serves all interfaces: it goes with the last. */
-	if (root_path(root) == 0 && !root_in_use(root) && arq_pins_packet_path(packet) == 0) {
-		unlink(packet);
-		rmdir(root);
-	}
+	/* Some maps serve all interfaces: they go with the last. */
+	if (root_path(root) == 0 && !root_in_use(root) && arq_pins_packet_path(packet) == 0)
+		arq_program_unpin_machine(packet, &ignored);
 	close(lock);
 }
 

@@ -22,6 +22,13 @@ const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX] = {
 	{".bss.redirect", "counters_redirect", ARQ_MAP_KEPT},
 	{".bss.services", "services", ARQ_MAP_KEPT},
 	{"xsks", "xsks", ARQ_MAP_KEPT},
+	{".bss.too_big", "too_big", ARQ_MAP_MACHINE},
+	{".bss.limits", "limits", ARQ_MAP_KEPT},
+	{"limit_sources", "limit_sources", ARQ_MAP_KEPT},
+	{"quic_sources", "quic_sources", ARQ_MAP_KEPT},
+	{"knock_progress", "knock_progress", ARQ_MAP_KEPT},
+	{"knock_open", "knock_open", ARQ_MAP_KEPT},
+	{".bss.guards", "guards", ARQ_MAP_RENEWED},
 	{".data.arq_tunables", "data", ARQ_MAP_RENEWED},
 	{".bss.sources", "sources_filter", ARQ_MAP_RENEWED},
 	{"rule_names", "rule_names", ARQ_MAP_RENEWED},
@@ -40,12 +47,24 @@ print_path(arq_pin_path path, const char *format, ...)
 	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
+/* The metadata have their name from the caller; what else is the machine's lies beside them. */
+static int locate_machine(arq_pin_path path, const struct arq_map_role *role,
+			  const char *packet_pin)
+{
+	arq_pin_path directory;
+
+	if (strcmp(role->pin, ARQ_PIN_PACKET) == 0)
+		return print_path(path, "%s", packet_pin);
+	arq_pin_parent(directory, packet_pin);
+	return print_path(path, "%s/%s", directory, role->pin);
+}
+
 int arq_pin_locate(arq_pin_path path, const struct arq_map_role *role, enum arq_program_id id,
 		   const char *pin_directory, const char *packet_pin)
 {
 	switch (role->life) {
 	case ARQ_MAP_MACHINE:
-		return packet_pin ? print_path(path, "%s", packet_pin) : -ENOENT;
+		return packet_pin ? locate_machine(path, role, packet_pin) : -ENOENT;
 	case ARQ_MAP_INTERFACE:
 		return pin_directory ? print_path(path, "%s/%s", pin_directory, role->pin)
 				     : -ENOENT;
@@ -149,10 +168,18 @@ int arq_program_unpin(enum arq_program_id id, const char *pin_directory, const c
 		status = remove_directory(pin_directory, error);
 	if (status || !packet_pin)
 		return status;
+	return arq_program_unpin_machine(packet_pin, error);
+}
+
+int arq_program_unpin_machine(const char *packet_pin, struct arq_error *error)
+{
+	arq_pin_path path;
+
 	arq_pin_parent(path, packet_pin);
 	if (has_directories(path))
 		return 0;
-	status = remove_roles(ARQ_MAP_MACHINE, id, NULL, packet_pin, error);
+	/* They are of no program in particular. */
+	int status = remove_roles(ARQ_MAP_MACHINE, ARQ_PROGRAM_FIREWALL, NULL, packet_pin, error);
 	return status ? status : remove_directory(path, error);
 }
 

@@ -12,7 +12,7 @@
 #include <limits.h>
 
 enum arq_map_life {
-	ARQ_MAP_MACHINE, /* one for the machine, at packet_pin */
+	ARQ_MAP_MACHINE, /* one for the machine, in the directory of packet_pin */
 	ARQ_MAP_INTERFACE, /* one for the interface, in its directory */
 	ARQ_MAP_KEPT, /* the program's; its successor takes it over */
 	ARQ_MAP_RENEWED, /* the program's; its successor replaces it at commit */
@@ -24,7 +24,7 @@ struct arq_map_role {
 	enum arq_map_life life;
 };
 
-#define ARQ_MAP_ROLES_MAX 13
+#define ARQ_MAP_ROLES_MAX 20
 extern const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX];
 
 /* A commit pins under the name and this first, and renames then: the change is one step. */

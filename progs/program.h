@@ -40,6 +40,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arq_guards; /* arquant/guards.h */
 struct arq_policy; /* progs/firewall/policy.h */
 struct arq_program;
 struct bpf_object;
@@ -95,6 +96,7 @@ struct arq_program_options {
 	bool pass_malformed; /* firewall: count malformed packets with their reason, but pass them
 			      */
 	const struct arq_policy *policy; /* firewall: rules, borrowed during the call; NULL: none */
+	const struct arq_guards *guards; /* firewall: borrowed during the call; NULL: none */
 	uint32_t sample_one_in; /* take 1 packet in so many, 0: none; live: arq_sampler_set() */
 	uint32_t drop_one_in; /* the same for packets that are dropped; 0: as sample_one_in */
 	uint32_t snaplen; /* bytes of a packet in a sample, 0: 128; at most ARQ_SNAPLEN_MAX */
@@ -134,6 +136,9 @@ void arq_program_close(struct arq_program *program);
  */
 int arq_program_unpin(enum arq_program_id id, const char *pin_directory, const char *packet_pin,
 		      struct arq_error *error);
+
+/* Removes what is pinned for the machine and its directory, unless an interface has pins there. */
+int arq_program_unpin_machine(const char *packet_pin, struct arq_error *error);
 
 /* --- programs that are loaded ----------------------------------------------------------------- */
 

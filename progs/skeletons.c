@@ -4,6 +4,7 @@
 #include "progs/firewall/policy.h"
 #include "progs/lib/sampling.h"
 
+#include <arquant/guards.h>
 #include <arquant/packet.h>
 #include <arquant/service.h>
 #include <arquant/tunables.h>
@@ -57,6 +58,8 @@ static int open_firewall(const struct arq_program_options *options, struct arq_s
 		return -errno;
 	if (options->policy)
 		arq_policy_filter(options->policy, &self->bss_sources->arq_source_filter);
+	if (options->guards)
+		self->bss_guards->arq_guards[0] = *options->guards;
 	self->rodata->arq_pass_malformed = options->pass_malformed;
 	self->rodata->arq_sources_v4 = has_sources(options, AF_INET);
 	self->rodata->arq_sources_v6 = has_sources(options, AF_INET6);
@@ -112,6 +115,8 @@ static int open_bundle(const struct arq_program_options *options, struct arq_ske
 	self->rodata->arq_with_redirect = arq_skeleton_has(id, options, ARQ_PROGRAM_REDIRECT);
 	if (options->policy)
 		arq_policy_filter(options->policy, &self->bss_sources->arq_source_filter);
+	if (options->guards)
+		self->bss_guards->arq_guards[0] = *options->guards;
 	self->rodata->arq_pass_malformed = options->pass_malformed;
 	self->rodata->arq_sources_v4 = has_sources(options, AF_INET);
 	self->rodata->arq_sources_v6 = has_sources(options, AF_INET6);

@@ -5,6 +5,7 @@
  * Pins, below the BPF file system (mode 0700 directories):
  *
  *   arquant/packet                        the metadata map, one for the machine
+ *   arquant/too_big                       the rate of packet-too-big answers, one for the machine
  *   arquant/NETNS-IFINDEX/                one directory for each interface: inode number of its
  *                                         network namespace (ifindex is unique only inside one)
  *                                         and interface index, both decimal

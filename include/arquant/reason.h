@@ -31,7 +31,26 @@
 	X(16, VLAN_DEPTH, "vlan-depth", "more than two VLAN tags")                                \
 	X(17, LIMIT, "limit", "beyond the limit of the firewall rule that matched")               \
 	X(18, BLOCKED, "blocked", "the source is blocked for a time")                             \
-	X(19, DEFAULT, "default", "no firewall rule matched, and the default is drop")
+	X(19, DEFAULT, "default", "no firewall rule matched, and the default is drop")            \
+	X(20, IPV4_OPTIONS, "ipv4-options", "IPv4 header with options")                           \
+	X(21, IPV4_EVIL_BIT, "ipv4-evil-bit", "IPv4 header with the reserved flag (RFC 3514)")    \
+	X(22, FRAGMENT, "fragment", "fragment, dropped without an answer")                        \
+	X(23, TOO_BIG_SENT, "too-big-sent", "first fragment, answered with packet too big")       \
+	X(24, TOO_BIG_LIMITED, "too-big-limited",                                                 \
+	  "first fragment, not answered: beyond the rate of packet-too-big answers")              \
+	X(25, QUIC_HEADER, "quic-header",                                                         \
+	  "QUIC long header cut off, or with a connection ID longer than its version has")        \
+	X(26, QUIC_FIXED_BIT, "quic-fixed-bit", "QUIC packet without the fixed bit")              \
+	X(27, QUIC_INITIAL_SIZE, "quic-initial-size",                                             \
+	  "QUIC Initial in a datagram under 1200 bytes")                                          \
+	X(28, QUIC_DCID_LENGTH, "quic-dcid-length",                                               \
+	  "QUIC Initial with a destination connection ID under 8 bytes")                          \
+	X(29, QUIC_VERSION, "quic-version", "QUIC of an unknown version, beyond their rate")      \
+	X(30, QUIC_INITIAL_LIMIT, "quic-initial-limit",                                           \
+	  "QUIC Initial beyond the rate of its source")                                           \
+	X(31, KNOCK, "knock", "packet to a port of a knock")                                      \
+	X(32, KNOCK_DONE, "knock-done", "the last packet of a knock, which opened its ports")     \
+	X(33, KNOCK_CLOSED, "knock-closed", "packet to a port that the source has not opened")
 
 enum arq_reason {
 #define ARQ_REASON_ENUM(number, constant, name, meaning) ARQ_REASON_##constant = (number),

@@ -322,6 +322,7 @@ static void put_l4(struct frame *frame, const struct frame_spec *spec)
 		put16(frame, port);
 		put32(frame, 0);
 		put_payload(frame, spec->payload);
+		put_zeros(frame, spec->fill);
 		set16(frame, start + 4, frame->length - start + (size_t)spec->l4_length);
 		return;
 	case IPPROTO_TCP:
@@ -329,7 +330,7 @@ static void put_l4(struct frame *frame, const struct frame_spec *spec)
 		put16(frame, port);
 		put_zeros(frame, 8);
 		put8(frame, (unsigned int)(5 + spec->l4_length) << 4);
-		put8(frame, 0x10);
+		put8(frame, spec->tcp_flags ? spec->tcp_flags : 0x10);
 		put_zeros(frame, 6);
 		break;
 	case IPPROTO_ICMP:
@@ -341,6 +342,7 @@ static void put_l4(struct frame *frame, const struct frame_spec *spec)
 		break;
 	}
 	put_payload(frame, spec->payload);
+	put_zeros(frame, spec->fill);
 }
 
 static void put_ipv4(struct frame *frame, const struct frame_spec *spec)

@@ -49,6 +49,8 @@ struct frame_spec {
 	enum payload payload;
 	uint16_t port; /* destination; 0: 443 */
 	uint32_t source; /* last bytes of the source address */
+	uint8_t tcp_flags; /* 0: ACK */
+	uint16_t fill; /* zero bytes after the payload, part of it */
 	/* Lies. */
 	int8_t ip_length; /* added to total length, or payload length */
 	int8_t l4_length; /* added to UDP length; TCP: to the data offset, in words */
