@@ -6,6 +6,7 @@
 #include "userspace/common/config.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -508,4 +509,28 @@ Test(rate, reads_packets_and_time)
 			cr_expect_eq(period, cases[i].period_ns, "%s", cases[i].text);
 		}
 	}
+}
+
+/* The fuzzer's seeds, and what it once found, every time. */
+Test(config_firewall, takes_the_seeds_of_the_fuzzer)
+{
+	DIR *seeds = opendir(ARQ_TEST_SEEDS);
+	unsigned int count = 0;
+
+	cr_assert_not_null(seeds, "%s", ARQ_TEST_SEEDS);
+	for (struct dirent *entry = readdir(seeds); entry; entry = readdir(seeds)) {
+		char name[512];
+		struct arq_config *config = NULL;
+		struct arq_error error = {0};
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(name, sizeof(name), "%s/%s", ARQ_TEST_SEEDS, entry->d_name);
+		int code = arq_config_load(name, &config, &error);
+		bool good = strncmp(entry->d_name, "bad-", 4) != 0;
+		cr_expect_eq(code == 0, good, "%s: %s", name, error.text);
+		arq_config_destroy(config);
+		count++;
+	}
+	closedir(seeds);
+	cr_expect_geq(count, 7);
 }

@@ -96,12 +96,13 @@ static int complete(struct arq_document *document, struct arq_config *config,
 	return code;
 }
 
-static int load_text(const char *path, const char *text, size_t size, struct arq_config **config,
+int arq_config_parse(const char *path, const char *text, size_t size, struct arq_config **config,
 		     struct arq_error *error)
 {
 	struct arq_document document;
 	void *data = NULL;
 
+	*config = NULL;
 	int code = arq_document_parse(&document, path, text, size, error);
 	if (code)
 		return code;
@@ -127,7 +128,7 @@ int arq_config_load(const char *path, struct arq_config **config, struct arq_err
 	int code = read_file(path, &text, &size, error);
 	if (code)
 		return code;
-	code = load_text(path, text, size, config, error);
+	code = arq_config_parse(path, text, size, config, error);
 	free(text);
 	return code;
 }

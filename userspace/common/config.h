@@ -199,6 +199,10 @@ struct arq_config {
  */
 int arq_config_load(const char *path, struct arq_config **config, struct arq_error *error);
 
+/* The same for `size` bytes of text; `path` is what messages call it, and where its files are. */
+int arq_config_parse(const char *path, const char *text, size_t size, struct arq_config **config,
+		     struct arq_error *error);
+
 /* Frees it and all it points to; NULL is fine. */
 void arq_config_destroy(struct arq_config *config);
 
