@@ -38,6 +38,8 @@ Test(command, wrong_usage_is_status_2_and_one_line)
 		{"firewall", "frobnicate"},
 		{"firewall", "check", "a", "b"},
 		{"firewall", "check", "--all"},
+		{"status", "--watch=soon"},
+		{"status", "--count", "3"},
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		const struct lab_result *result = lab_run_as(LAB_AS_ROOT, wrong[i]);

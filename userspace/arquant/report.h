@@ -27,13 +27,20 @@ int arq_report_add(struct arq_report *report, const char *interface, struct arq_
 int arq_report_add_if_used(struct arq_report *report, const char *interface,
 			   struct arq_error *error);
 
+/*
+ * From now on the report is printed with rates, since `before`, which is borrowed and was made
+ * earlier.
+ */
+void arq_report_compare(struct arq_report *report, const struct arq_report *before);
+
 /* The slot table of each interface, with the reasons of our programs below. */
 void arq_report_print_table(const struct arq_report *report, FILE *stream);
 
 /* One line for each interface: what of ours runs there, and how. */
 void arq_report_print_summary(const struct arq_report *report, FILE *stream);
 
-/* One JSON document. */
+/* One JSON document, and the same on one line. */
 void arq_report_print_json(const struct arq_report *report, FILE *stream);
+void arq_report_print_json_line(const struct arq_report *report, FILE *stream);
 
 #endif

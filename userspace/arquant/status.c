@@ -2,61 +2,96 @@
 #include "userspace/arquant/command.h"
 
 #include "dispatcher/kernel.h"
+#include "userspace/arquant/loop.h"
 #include "userspace/arquant/report.h"
+#include "userspace/arquant/sampler.h"
+#include "userspace/common/config.h"
 
 #include <errno.h>
 #include <getopt.h>
 #include <net/if.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char help[] =
 	"Usage: arquant status [IFACE...] [OPTION...]\n"
 	"\n"
 	"Shows the slots of the interfaces named, or of all that run an XDP program: slot, run\n"
-	"priority, program id, name, load time, whose it is, and for ours the packets by the "
-	"action\n"
-	"that the program returned; below them the reasons of what was not simply passed.\n"
+	"priority, program id, name, tag, load time, the actions after which the next slot runs,\n"
+	"whose it is, and for ours the packets by the action that the program returned; below "
+	"them\n"
+	"the reasons of what was not simply passed. 'arquant monitor' counts foreign programs.\n"
 	"\n"
-	"  -j, --json     print it as JSON (keys: status.schema.json)\n"
-	"  -v, --verbose  after a failure, show what libbpf and libxdp said\n"
-	"  -h, --help     print this\n";
+	"  -w, --watch [TIME]  again every TIME, default 2s, with packets a second, until Ctrl-C\n"
+	"  -c, --count N       with --watch: end after N times\n"
+	"  -j, --json          print it as JSON (keys: status.schema.json); watching, on one line\n"
+	"  -v, --verbose       after a failure, show what libbpf and libxdp said\n"
+	"  -h, --help          print this\n";
+
+#define WATCH_NS 2000000000u
 
 struct options {
+	uint64_t watch_ns; /* 0: once */
+	uint64_t count; /* 0: no end */
 	bool json;
 	bool help;
 };
 
+/* --- options ---------------------------------------------------------------------------------- */
+
+/* The time may follow as a word of its own: one that begins as no interface's name would. */
+static int take_watch(struct options *options, char **argv)
+{
+	uint64_t unused;
+
+	options->watch_ns = WATCH_NS;
+	if (!optarg && argv[optind] && arq_duration_parse(argv[optind], &unused) == 0)
+		optarg = argv[optind++];
+	return optarg ? arq_sampler_parse_duration("status", optarg, &options->watch_ns) : 0;
+}
+
+static int take_option(struct options *options, int option, char **argv)
+{
+	switch (option) {
+	case 'w':
+		return take_watch(options, argv);
+	case 'c':
+		return arq_sampler_parse_count("status", optarg, UINT64_MAX, &options->count);
+	case 'j':
+		options->json = true;
+		return 0;
+	case 'v':
+		arq_command_set_verbose();
+		return 0;
+	case 'h':
+		options->help = true;
+		return 0;
+	default:
+		return arq_command_bad_option(argv, option);
+	}
+}
+
 static int parse_options(struct options *options, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
+		{"watch", optional_argument, NULL, 'w'}, {"count", required_argument, NULL, 'c'},
+		{"json", no_argument, NULL, 'j'},        {"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
 	};
 	int option, code = 0;
 
 	opterr = 0;
-	while (code == 0 && (option = getopt_long(argc, argv, ":jvh", known, NULL)) != -1) {
-		switch (option) {
-		case 'j':
-			options->json = true;
-			break;
-		case 'v':
-			arq_command_set_verbose();
-			break;
-		case 'h':
-			options->help = true;
-			break;
-		default:
-			code = arq_command_bad_option(argv, option);
-			break;
-		}
-	}
+	while (code == 0 && (option = getopt_long(argc, argv, ":w::c:jvh", known, NULL)) != -1)
+		code = take_option(options, option, argv);
+	if (code == 0 && options->count && !options->watch_ns)
+		code = arq_command_usage("status", "--count goes with --watch");
 	return code;
 }
+
+/* --- once ------------------------------------------------------------------------------------- */
 
 /* Every interface that runs an XDP program; one that goes away while we look is no error. */
 static int add_all(struct arq_report *report, struct arq_error *error)
@@ -78,26 +113,128 @@ static int add_all(struct arq_report *report, struct arq_error *error)
 	return code;
 }
 
+/* `again`: an interface that is gone was there before, and may come back. */
+static int add_named(struct arq_report *report, char *const *names, size_t count, bool again,
+		     struct arq_error *error)
+{
+	int code = 0;
+
+	for (size_t i = 0; code == 0 && i < count; i++) {
+		code = arq_report_add(report, names[i], error);
+		if (code == -ENODEV && again) {
+			arq_error_clear(error);
+			code = 0;
+		}
+	}
+	return code;
+}
+
+/* Returns 0 and *report, to be destroyed, or a negative errno with the reason in `error`. */
+static int read_report(char *const *names, size_t count, bool again, struct arq_report **report,
+		       struct arq_error *error)
+{
+	*report = arq_report_create();
+	if (!*report)
+		return arq_error_set(error, -ENOMEM, "out of memory");
+	int code = count ? add_named(*report, names, count, again, error) : add_all(*report, error);
+	if (code == 0)
+		return 0;
+	arq_report_destroy(*report);
+	*report = NULL;
+	return code;
+}
+
+static int print_once(const struct options *options, char *const *names, size_t count,
+		      struct arq_error *error)
+{
+	struct arq_report *report;
+
+	int code = read_report(names, count, false, &report, error);
+	if (code)
+		return code;
+	if (options->json)
+		arq_report_print_json(report, stdout);
+	else
+		arq_report_print_table(report, stdout);
+	arq_report_destroy(report);
+	return 0;
+}
+
+/* --- again and again -------------------------------------------------------------------------- */
+
+/* On a terminal over what was there; else one block or line after the other. */
+static int print_again(const struct options *options, const struct arq_report *report)
+{
+	if (options->json) {
+		arq_report_print_json_line(report, stdout);
+	} else if (isatty(STDOUT_FILENO)) {
+		fputs("\033[H\033[2J", stdout);
+		arq_report_print_table(report, stdout);
+	} else {
+		arq_report_print_table(report, stdout);
+		putchar('\n');
+	}
+	return fflush(stdout) ? -errno : 0;
+}
+
+/* Returns 1 after a signal, 0 when it is time, or a negative errno. */
+static int wait_until(int stop, uint64_t time_ns)
+{
+	struct pollfd fd = {.fd = stop, .events = POLLIN};
+	int left;
+
+	while ((left = arq_loop_time_left(arq_loop_now_ns(), &time_ns, 1)) > 0) {
+		int count = poll(&fd, 1, left);
+		if (count > 0)
+			return 1;
+		if (count < 0 && errno != EINTR)
+			return -errno;
+	}
+	return 0;
+}
+
+static int watch(const struct options *options, char *const *names, size_t count,
+		 struct arq_error *error)
+{
+	struct arq_report *before = NULL, *report;
+	uint64_t next = arq_loop_now_ns(), turns = 0;
+	int stop = arq_loop_catch_signals(error);
+	int code = stop < 0 ? stop : 0;
+
+	while (code == 0) {
+		code = read_report(names, count, turns > 0, &report, error);
+		if (code)
+			break;
+		if (before)
+			arq_report_compare(report, before);
+		code = print_again(options, report);
+		arq_report_destroy(before);
+		before = report;
+		if (code || ++turns == options->count)
+			break;
+		next += options->watch_ns;
+		if (next < arq_loop_now_ns())
+			next = arq_loop_now_ns() + options->watch_ns;
+		code = wait_until(stop, next);
+	}
+	arq_report_destroy(before);
+	/* A signal, or who read our output went away: ends like any other. */
+	if (code == 1 || (code == -EPIPE && !error->text[0]))
+		return 0;
+	return code ? arq_error_set(error, code, "cannot write the output: %s", strerror(-code))
+		    : 0;
+}
+
+/* --- the command ------------------------------------------------------------------------------ */
+
 static int status(const struct options *options, char *const *names, size_t count,
 		  struct arq_error *error)
 {
 	int code = arq_kernel_check_privileges(error);
 	if (code)
 		return code;
-	struct arq_report *report = arq_report_create();
-	if (!report)
-		return arq_error_set(error, -ENOMEM, "out of memory");
-
-	for (size_t i = 0; code == 0 && i < count; i++)
-		code = arq_report_add(report, names[i], error);
-	if (code == 0 && count == 0)
-		code = add_all(report, error);
-	if (code == 0 && options->json)
-		arq_report_print_json(report, stdout);
-	else if (code == 0)
-		arq_report_print_table(report, stdout);
-	arq_report_destroy(report);
-	return code;
+	return options->watch_ns ? watch(options, names, count, error)
+				 : print_once(options, names, count, error);
 }
 
 int arq_command_status(int argc, char **argv)
@@ -113,5 +250,8 @@ int arq_command_status(int argc, char **argv)
 		return arq_command_finish("status");
 	}
 	code = status(&options, argv + optind, (size_t)(argc - optind), &error);
-	return code ? arq_command_fail("status", &error) : arq_command_finish("status");
+	if (code)
+		return arq_command_fail("status", &error);
+	/* The watch flushed what it printed, or has nobody to print to. */
+	return options.watch_ns ? ARQ_EXIT_DONE : arq_command_finish("status");
 }
