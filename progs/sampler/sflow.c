@@ -41,6 +41,7 @@ enum sflow_drop {
 
 struct source {
 	uint32_t ifindex;
+	uint64_t turn; /* of the writer, when it was asked for last */
 	uint32_t flows; /* sequences */
 	uint32_t discards;
 	uint32_t counters;
@@ -72,6 +73,7 @@ struct arq_sflow {
 	struct timespec start;
 	uint32_t sequence;
 	struct datagram datagrams[KINDS];
+	uint64_t turn;
 	unsigned int sources_count;
 	struct source *sources[ARQ_SFLOW_INTERFACES_MAX];
 };
@@ -206,20 +208,45 @@ void arq_sflow_read_totals(const struct arq_sflow *sflow, struct arq_sflow_total
 
 /* --- sources ---------------------------------------------------------------------------------- */
 
-/* NULL when there are too many, or no memory: then the interface is left out. */
-static struct source *find_source(struct arq_sflow *sflow, uint32_t ifindex)
+/* The one that was not asked for the longest: of many interfaces, most are gone. */
+static struct source *oldest_source(const struct arq_sflow *sflow)
 {
-	for (unsigned int i = 0; i < sflow->sources_count; i++) {
-		if (sflow->sources[i]->ifindex == ifindex)
-			return sflow->sources[i];
+	struct source *oldest = sflow->sources[0];
+
+	for (unsigned int i = 1; i < sflow->sources_count; i++) {
+		if (sflow->sources[i]->turn < oldest->turn)
+			oldest = sflow->sources[i];
 	}
-	if (sflow->sources_count == ARQ_SFLOW_INTERFACES_MAX)
-		return NULL;
-	struct source *source = calloc(1, sizeof(*source));
+	return oldest;
+}
+
+/* A new one. NULL when there is no memory: then the interface is left out. */
+static struct source *make_source(struct arq_sflow *sflow, uint32_t ifindex)
+{
+	struct source *source = sflow->sources_count == ARQ_SFLOW_INTERFACES_MAX
+					? oldest_source(sflow)
+					: calloc(1, sizeof(*source));
+
 	if (!source)
 		return NULL;
-	source->ifindex = ifindex;
-	sflow->sources[sflow->sources_count++] = source;
+	if (sflow->sources_count < ARQ_SFLOW_INTERFACES_MAX)
+		sflow->sources[sflow->sources_count++] = source;
+	*source = (struct source){.ifindex = ifindex};
+	return source;
+}
+
+static struct source *find_source(struct arq_sflow *sflow, uint32_t ifindex)
+{
+	struct source *source = NULL;
+
+	for (unsigned int i = 0; !source && i < sflow->sources_count; i++) {
+		if (sflow->sources[i]->ifindex == ifindex)
+			source = sflow->sources[i];
+	}
+	if (!source)
+		source = make_source(sflow, ifindex);
+	if (source)
+		source->turn = ++sflow->turn;
 	return source;
 }
 

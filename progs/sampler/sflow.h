@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define ARQ_SFLOW_DATAGRAM_MAX   1400 /* fits any path's MTU that matters */
-#define ARQ_SFLOW_INTERFACES_MAX 256
+#define ARQ_SFLOW_INTERFACES_MAX 256 /* at once; one that comes takes the place of the oldest */
 
 typedef void (*arq_sflow_send)(const uint8_t *datagram, size_t length, void *context);
 

@@ -45,9 +45,14 @@ void lab_enter(void)
 	cr_assert_eq(mount("bpf", "/sys/fs/bpf", "bpf", 0, "mode=0700"), 0);
 	/* No router solicitations among the packets that are counted. */
 	lab_shell("echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+	lab_first_pair();
+	arq_messages_capture();
+}
+
+void lab_first_pair(void)
+{
 	lab_shell("ip link add arq0 type veth peer name arq1 && ip link set arq0 up && "
 		  "ip link set arq1 up");
-	arq_messages_capture();
 }
 
 void lab_second_pair(void)

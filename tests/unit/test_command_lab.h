@@ -30,6 +30,9 @@ enum lab_as {
 /* Skips the test when it is not run by root. */
 void lab_enter(void);
 
+/* "arq0" and "arq1" again, after one of them was deleted. */
+void lab_first_pair(void);
+
 /* A second pair, "arq2" and "arq3". */
 void lab_second_pair(void);
 

@@ -163,18 +163,33 @@ Test(sflow, fills_datagrams)
 	arq_sflow_destroy(NULL);
 }
 
+/* Interfaces that come and go for ever: none is left out, and the one in use keeps its sequence. */
 Test(sflow, bounds_its_interfaces)
 {
+	enum { HEAD_WORDS = 7 + 2 }; /* datagram's, and format and length of the sample */
 	struct arq_sflow *sflow = speak("192.0.2.1:1");
 	struct arq_sflow_totals totals;
 	struct record record;
 
 	for (uint32_t i = 1; i <= 2 * ARQ_SFLOW_INTERFACES_MAX; i++) {
 		struct arq_sample *sample = make(&record, 20);
-		sample->ifindex = i;
+		sample->ifindex = 1000 + i;
+		arq_sflow_sample(sflow, sample, 0);
+		sample->ifindex = 3;
 		arq_sflow_sample(sflow, sample, 0);
 	}
 	arq_sflow_read_totals(sflow, &totals);
-	cr_expect_eq(totals.flows, ARQ_SFLOW_INTERFACES_MAX);
+	cr_expect_eq(totals.flows, 4 * ARQ_SFLOW_INTERFACES_MAX);
+	/* In a datagram of its own: sequence, and index of the interface. */
+	arq_sflow_flush(sflow);
+	arq_sflow_sample(sflow, make(&record, 20), 0);
+	arq_sflow_flush(sflow);
+	expect((count - 1) % 8, HEAD_WORDS,
+	       (const uint32_t[]){2 * ARQ_SFLOW_INTERFACES_MAX + 1, 0, 3}, 3);
+	/* The first that came is a new one. */
+	make(&record, 20)->ifindex = 1001;
+	arq_sflow_sample(sflow, &record.sample, 0);
+	arq_sflow_flush(sflow);
+	expect((count - 1) % 8, HEAD_WORDS, (const uint32_t[]){1, 0, 1001}, 3);
 	arq_sflow_destroy(sflow);
 }

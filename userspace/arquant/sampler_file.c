@@ -24,22 +24,30 @@ struct arq_capture_file {
 	uint64_t count; /* of files begun */
 	uint64_t packets; /* in this file */
 	uint64_t begun_ns; /* monotonic */
-	/* Names of interfaces that were seen, for the interface blocks. */
-	unsigned int known_count;
+	/* Names of interfaces that were seen, for the interface blocks; later ones over older ones.
+	 */
+	uint64_t known_count;
 	struct known known[ARQ_PCAPNG_INTERFACES_MAX];
 };
 
 /* --- names of interfaces ---------------------------------------------------------------------- */
 
+static unsigned int known_places(const struct arq_capture_file *file)
+{
+	return file->known_count < ARQ_PCAPNG_INTERFACES_MAX ? (unsigned int)file->known_count
+							     : ARQ_PCAPNG_INTERFACES_MAX;
+}
+
 static void learn_name(struct arq_capture_file *file, uint32_t ifindex, const char *name)
 {
-	for (unsigned int i = 0; i < file->known_count; i++) {
+	struct known *known = NULL;
+
+	for (unsigned int i = 0; !known && i < known_places(file); i++) {
 		if (file->known[i].ifindex == ifindex)
-			return;
+			known = &file->known[i];
 	}
-	if (file->known_count == ARQ_PCAPNG_INTERFACES_MAX)
-		return;
-	struct known *known = &file->known[file->known_count++];
+	if (!known)
+		known = &file->known[file->known_count++ % ARQ_PCAPNG_INTERFACES_MAX];
 	known->ifindex = ifindex;
 	snprintf(known->name, sizeof(known->name), "%s", name);
 }
@@ -49,7 +57,7 @@ static void tell_name(uint32_t ifindex, char name[IF_NAMESIZE], void *context)
 	const struct arq_capture_file *file = context;
 
 	snprintf(name, IF_NAMESIZE, "if%u", ifindex);
-	for (unsigned int i = 0; i < file->known_count; i++) {
+	for (unsigned int i = 0; i < known_places(file); i++) {
 		if (file->known[i].ifindex == ifindex)
 			memcpy(name, file->known[i].name, IF_NAMESIZE);
 	}
@@ -174,8 +182,15 @@ int arq_capture_file_write(struct arq_capture_file *file, const struct arq_watch
 	int code = rotates(file) && is_time(file) ? change_files(file) : 0;
 	if (code)
 		return code;
-	file->packets++;
-	return arq_pcapng_write(file->pcapng, seen->sample, seen->lost, seen->rule_name);
+	code = arq_pcapng_write(file->pcapng, seen->sample, seen->lost, seen->rule_name);
+	if (code == -E2BIG && rotates(file)) {
+		code = change_files(file);
+		if (!code)
+			code = arq_pcapng_write(file->pcapng, seen->sample, seen->lost,
+						seen->rule_name);
+	}
+	file->packets += code == 0;
+	return code;
 }
 
 int arq_capture_file_lost(struct arq_capture_file *file, uint32_t ifindex, const char *interface,

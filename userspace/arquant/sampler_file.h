@@ -24,8 +24,9 @@ int arq_capture_file_open(const struct arq_capture_file_options *options,
 			  struct arq_capture_file **file, struct arq_error *error);
 
 /*
- * Adds a sample, beginning a new file first if it is time. Returns 0 or a negative errno, -EPIPE
- * when the reader of a pipe is gone; then only close is left to do.
+ * Adds a sample, beginning a new file first if it is time. Returns 0, -EINVAL or -E2BIG when it
+ * does not fit into the file's format (arq_pcapng_write) and was left out, or a negative errno:
+ * -EPIPE when the reader of a pipe is gone; then only close is left to do.
  */
 int arq_capture_file_write(struct arq_capture_file *file, const struct arq_watch_sample *seen);
 

@@ -105,19 +105,45 @@ static int leave(struct watch *watch, struct source *source)
 	return code;
 }
 
-/* A source of that name, new or known; NULL when there are too many. */
+/*
+ * A source of that name, new or known; NULL when there are too many. Where interfaces were not
+ * named, one that went gives its place away.
+ */
 static struct source *add_source(struct watch *watch, const char *name)
 {
+	struct source *free_place = NULL;
+
 	for (unsigned int i = 0; i < watch->sources_count; i++) {
-		if (strcmp(watch->sources[i].name, name) == 0)
-			return &watch->sources[i];
+		struct source *source = &watch->sources[i];
+		if (strcmp(source->name, name) == 0)
+			return source;
+		if (source->ring < 0)
+			free_place = source;
 	}
-	if (watch->sources_count == ARQ_READER_RINGS_MAX)
+	if (watch->sources_count < ARQ_READER_RINGS_MAX)
+		free_place = &watch->sources[watch->sources_count++];
+	else if (!free_place || watch->options->names_count)
 		return NULL;
-	struct source *source = &watch->sources[watch->sources_count++];
-	*source = (struct source){.ring = -1};
-	snprintf(source->name, sizeof(source->name), "%s", name);
-	return source;
+	arq_rule_names_free(&free_place->rules);
+	*free_place = (struct source){.ring = -1};
+	snprintf(free_place->name, sizeof(free_place->name), "%s", name);
+	return free_place;
+}
+
+/*
+ * Its pins may outlive an interface. One that has a new name is the same interface to who named it
+ * by the old one, until another has that.
+ */
+static bool is_gone(const struct watch *watch, const struct source *source)
+{
+	char name[IF_NAMESIZE];
+
+	if (arq_sample_reader_is_stale(watch->reader, source->ring) ||
+	    !if_indextoname(source->ifindex, name))
+		return true;
+	if (strcmp(name, source->name) == 0)
+		return false;
+	return !watch->options->names_count || if_nametoindex(source->name);
 }
 
 /* What no sampler is loaded on is passed over: its directory is another program's. */
@@ -188,7 +214,7 @@ static int look_again(struct watch *watch)
 		find_all(watch, &unused);
 	for (unsigned int i = 0; i < watch->sources_count; i++) {
 		struct source *source = &watch->sources[i];
-		if (source->ring >= 0 && arq_sample_reader_is_stale(watch->reader, source->ring)) {
+		if (source->ring >= 0 && is_gone(watch, source)) {
 			int code = leave(watch, source);
 			if (code)
 				return code;
