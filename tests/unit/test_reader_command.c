@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* "arquant sampler capture" on a loaded interface: lines, pcapng, its end and its failures. */
+/*
+ * "arquant sampler" on a loaded interface: lines, pcapng, its end and its failures. By the chain
+ * where the kernel has it, else by the bundle.
+ */
 #include "test_command_lab.h"
 
 #include <criterion/criterion.h>
@@ -15,6 +18,12 @@
 
 static char *config;
 
+static const struct lab_result *load_programs(void)
+{
+	return lab_kernel_chains() ? lab_run("load", "--config", config)
+				   : lab_run("load", "--bundle", "--config", config);
+}
+
 static void load(void)
 {
 	lab_enter();
@@ -22,7 +31,7 @@ static void load(void)
 			    "sampler: {one_in: 1, snaplen: 64}\n"
 			    "firewall:\n"
 			    "  rules: [{name: bad, from: 198.51.100.0/24, action: drop}]\n");
-	const struct lab_result *result = lab_run("load", "--bundle", "--config", config);
+	const struct lab_result *result = load_programs();
 	cr_assert_eq(result->status, 0, "%s", result->error);
 }
 
@@ -187,27 +196,62 @@ Test(capture, changes_files, .init = load, .fini = forget)
 	lab_shell(command);
 }
 
-Test(capture, follows_a_reload, .init = load, .fini = forget)
+/* Waits until capinfos says a number of this that is at least so large. Returns the number. */
+static long wait_for(const char *file, const char *what, long least)
 {
-	char command[192];
+	static const struct timespec pause = {.tv_nsec = 100000000};
+	char command[160];
+	long number = 0;
 
-	pid_t traffic = begin_traffic();
+	snprintf(command, sizeof(command),
+		 "capinfos -M -c -I %s 2>/dev/null | sed -n 's/^%s: *//p'", file, what);
+	for (int i = 0; i < 300 && number < least; i++) {
+		FILE *said = popen(command, "r");
+		if (fscanf(said, "%ld", &number) != 1)
+			number = 0;
+		pclose(said);
+		nanosleep(&pause, NULL);
+	}
+	cr_assert_geq(number, least, "%s: %ld of %ld", what, number, least);
+	return number;
+}
+
+/* Programs that are unloaded and loaded again, then an interface that is deleted and made anew. */
+Test(capture, follows_its_interface, .init = load, .fini = forget, .timeout = 110)
+{
+	char *file = lab_config("");
+	int status;
+
 	pid_t child = fork();
 	if (child == 0) {
-		snprintf(command, sizeof(command),
-			 "sleep 0.3; " ARQ_TEST_COMMAND " unload arq0; " ARQ_TEST_COMMAND
-			 " load --bundle --config %s >/dev/null",
-			 config);
-		_exit(system(command) != 0);
+		execl(ARQ_TEST_COMMAND, "arquant", "sampler", "capture", "arq0", "-w", file, NULL);
+		_exit(127);
 	}
-	const struct lab_result *result = lab_run("sampler", "capture", "arq0", "-c", "250");
-	int status;
-	cr_assert_eq(waitpid(child, &status, 0), child);
+	pid_t traffic = begin_traffic();
+	wait_for(file, "Number of packets", 50);
+	cr_assert_eq(lab_run("unload", "arq0")->status, 0);
+	long before = wait_for(file, "Number of packets", 50);
+	cr_assert_eq(load_programs()->status, 0);
+	wait_for(file, "Number of packets", before + 50);
 	end_traffic(traffic);
-	cr_assert_eq(status, 0);
-	cr_expect_eq(result->status, 0, "%s", result->error);
-	/* At a hundred packets a second, the reload is long past when it ends. */
-	cr_expect_not_null(strstr(result->error, "250 packets captured"), "%s", result->error);
+
+	lab_shell("ip link delete arq0");
+	lab_first_pair();
+	cr_assert_eq(load_programs()->status, 0);
+	traffic = begin_traffic();
+	wait_for(file, "Number of interfaces in file", 2);
+	end_traffic(traffic);
+	kill(child, SIGTERM);
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	cr_expect_eq(status, 0);
+	/* Two of the same name, each with its statistics at the end. */
+	char command[160];
+	snprintf(command, sizeof(command),
+		 "test $(capinfos -I %s | grep -c -e ' Name = arq0$' "
+		 "-e ' Number of stat entries = 1$') = 4",
+		 file);
+	lab_shell(command);
+	lab_forget(file);
 }
 
 Test(top, estimates_rows, .init = load, .fini = forget)
@@ -295,8 +339,15 @@ Test(capture, tells_wrong_usage)
 		{"sampler", "capture", "--keep=3"},
 		{"sampler", "capture", "--buffer=65537"},
 		{"sampler", "capture", "--hex"},
+		{"sampler", "capture", "--rotate-size=1"},
+		{"sampler", "capture", "--sflow=192.0.2.9:6343"},
 		{"sampler", "set", "--one-in=x"},
+		{"sampler", "set", "--one-in=4294967296"},
+		{"sampler", "set", "--snaplen=1537"},
+		{"sampler", "set", "--filter=verdict=drop"},
 		{"sampler", "top", "--by=colour"},
+		{"sampler", "top", "--rows=1001"},
+		{"sampler", "top", "-d", "5s"},
 		{"sampler", "export", "--sflow=collector"},
 		{"sampler", "export", "--agent=eth0"},
 	};
@@ -310,7 +361,32 @@ Test(capture, tells_wrong_usage)
 		cr_expect_eq(count_of(result->error, "\n"), 1, "%s", result->error);
 		cr_expect_not_null(strstr(result->error, "--help"), "%s", result->error);
 	}
-	const struct lab_result *result = lab_run("sampler", "capture", "--help");
-	cr_expect_eq(result->status, 0);
-	cr_expect_not_null(strstr(result->output, "--duration TIME"));
+}
+
+Test(capture, explains_itself)
+{
+	static const struct {
+		const char *name, *own;
+		bool filter, duration;
+	} subcommands[] = {
+		{"capture", "--rotate-size SIZE", true, true},
+		{"export", "--agent ADDR", true, true},
+		{"set", "--snaplen BYTES", false, false},
+		{"top", "--interval TIME", true, false},
+	};
+	lab_enter();
+	for (size_t i = 0; i < sizeof(subcommands) / sizeof(subcommands[0]); i++) {
+		/* Help is asked for, whatever stands beside it. */
+		const struct lab_result *result =
+			lab_run("sampler", subcommands[i].name, "--json", "-v", "--help", "arq9");
+		cr_expect_eq(result->status, 0, "%s", result->error);
+		cr_expect_str_empty(result->error);
+		cr_expect_not_null(strstr(result->output, subcommands[i].own));
+		cr_expect_eq(strstr(result->output, "--filter TERM") != NULL,
+			     subcommands[i].filter);
+		cr_expect_eq(strstr(result->output, "--duration TIME") != NULL,
+			     subcommands[i].duration);
+		cr_expect_not_null(strstr(result->output, "--json "));
+		cr_expect_not_null(strstr(result->output, "--verbose "));
+	}
 }

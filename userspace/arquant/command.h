@@ -14,6 +14,8 @@
 
 #include "userspace/common/error.h"
 
+#include <stdint.h>
+
 enum arq_exit {
 	ARQ_EXIT_DONE = 0,
 	ARQ_EXIT_FAILED = 1,
@@ -41,6 +43,14 @@ int arq_command_usage(const char *verb, const char *format, ...)
  * ARQ_EXIT_USAGE.
  */
 int arq_command_bad_option(char **argv, int option);
+
+/*
+ * Values of options: a duration above 0 ("500ms", "10s", "2m"), and a decimal number from `min` to
+ * `max`. Return 0, or ARQ_EXIT_USAGE after a message.
+ */
+int arq_command_parse_duration(const char *verb, const char *text, uint64_t *nanoseconds);
+int arq_command_parse_number(const char *verb, const char *text, uint64_t min, uint64_t max,
+			     uint64_t *number);
 
 /*
  * Flushes stdout: a full disk or a closed pipe is a failure too. Every subcommand that printed

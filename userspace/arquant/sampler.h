@@ -78,15 +78,4 @@ struct arq_watch_totals {
 int arq_watch(const struct arq_watch_options *options, const struct arq_watch_handler *handler,
 	      struct arq_watch_totals *totals, struct arq_error *error);
 
-/* Options that the subcommands read alike. Return 0 or ARQ_EXIT_USAGE after a message. */
-int arq_sampler_parse_duration(const char *verb, const char *text, uint64_t *nanoseconds);
-int arq_sampler_parse_count(const char *verb, const char *text, uint64_t max, uint64_t *count);
-int arq_sampler_parse_filter(const char *verb, const char *text, struct arq_filter *filter);
-
-/* Of the help texts. */
-#define ARQ_SAMPLER_HELP_FILTER                                                                    \
-	"  -f, --filter TERM     only samples that match; several terms must all match. TERM is\n" \
-	"                        KEY=VALUE[,VALUE...] of slot, verdict, reason, rule, service,\n"  \
-	"                        from, to, flow (prefixes), proto: -f verdict=drop -f proto=udp\n"
-
 #endif

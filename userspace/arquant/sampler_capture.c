@@ -5,9 +5,9 @@
 #include "progs/sampler/json.h"
 #include "progs/sampler/summary.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/sampler_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,10 +35,8 @@ static const char help[] =
 	"  -x, --hex             with --json, the packets' bytes too\n" ARQ_SAMPLER_HELP_FILTER
 	"  -c, --count N         end after N packets\n"
 	"  -d, --duration TIME   end after this time, as 500ms, 10s or 2m\n"
-	"      --buffer SIZE     memory for samples that wait, for each interface; default 1M\n"
-	"  -v, --verbose         after a failure, show what libbpf said\n"
-	"  -h, --help            print this\n"
-	"\n"
+	"      --buffer SIZE     memory for samples that wait, for each interface; default "
+	"1M\n" ARQ_SAMPLER_HELP_END "\n"
 	"A line says: time, interface, queue, verdict, reason or rule, packet, length.\n"
 	"Example: arquant sampler capture eth0 -w - | tshark -r -\n";
 
@@ -58,13 +56,13 @@ struct options {
 	uint64_t count; /* 0: no end */
 	bool json;
 	bool hex;
-	bool help;
 };
 
 struct capture {
 	const struct options *options;
 	struct arq_capture_file *file; /* NULL: lines */
 	uint64_t captured;
+	uint64_t left_out; /* of the file, which has no room for more interfaces */
 };
 
 /* --- output ----------------------------------------------------------------------------------- */
@@ -117,8 +115,10 @@ static int on_sample(const struct arq_watch_sample *seen, void *context)
 	else
 		code = print_line(seen);
 	/* What does not fit into the file's format does not end it. */
-	if (code == -EINVAL || code == -E2BIG)
+	if (code == -EINVAL || code == -E2BIG) {
+		capture->left_out++;
 		return 0;
+	}
 	if (code)
 		return code;
 	capture->captured++;
@@ -156,6 +156,8 @@ static void print_summary(const struct capture *capture, const struct arq_watch_
 		fprintf(stderr, ", %" PRIu64 " not matching", totals->read - totals->passed);
 	if (totals->malformed)
 		fprintf(stderr, ", %" PRIu64 " malformed", totals->malformed);
+	if (capture->left_out)
+		fprintf(stderr, ", %" PRIu64 " left out", capture->left_out);
 	if (capture->file && arq_capture_file_count(capture->file) > 1)
 		fprintf(stderr, ", in %" PRIu64 " files", arq_capture_file_count(capture->file));
 	fputc('\n', stderr);
@@ -219,40 +221,27 @@ static int parse_buffer(struct options *options, const char *text)
 	return code;
 }
 
-static int take_option(struct options *options, int option, char **argv)
+static int take_option(int option, const char *value, void *context)
 {
+	struct options *options = context;
+
 	switch (option) {
 	case 'w':
-		options->file.path = optarg;
+		options->file.path = value;
 		return 0;
 	case OPTION_ROTATE_SIZE:
-		return parse_size(optarg, 4096, 1ull << 50, &options->file.rotate_bytes);
+		return parse_size(value, 4096, 1ull << 50, &options->file.rotate_bytes);
 	case OPTION_ROTATE_TIME:
-		return arq_sampler_parse_duration(VERB, optarg, &options->file.rotate_ns);
+		return arq_command_parse_duration(VERB, value, &options->file.rotate_ns);
 	case OPTION_KEEP:
-		return arq_sampler_parse_count(VERB, optarg, 999999, &options->file.keep);
+		return arq_command_parse_number(VERB, value, 1, 999999, &options->file.keep);
 	case OPTION_BUFFER:
-		return parse_buffer(options, optarg);
-	case 'j':
-		options->json = true;
-		return 0;
+		return parse_buffer(options, value);
 	case 'x':
 		options->hex = true;
 		return 0;
-	case 'f':
-		return arq_sampler_parse_filter(VERB, optarg, &options->watch.filter);
-	case 'c':
-		return arq_sampler_parse_count(VERB, optarg, UINT64_MAX, &options->count);
-	case 'd':
-		return arq_sampler_parse_duration(VERB, optarg, &options->watch.duration_ns);
-	case 'v':
-		arq_command_set_verbose();
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
 	default:
-		return arq_command_bad_option(argv, option);
+		return arq_command_parse_number(VERB, value, 1, UINT64_MAX, &options->count);
 	}
 }
 
@@ -276,45 +265,39 @@ static int check_options(const struct options *options)
 	return 0;
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"write", required_argument, NULL, 'w'},
-		{"rotate-size", required_argument, NULL, OPTION_ROTATE_SIZE},
-		{"rotate-time", required_argument, NULL, OPTION_ROTATE_TIME},
-		{"keep", required_argument, NULL, OPTION_KEEP},
-		{"buffer", required_argument, NULL, OPTION_BUFFER},
-		{"json", no_argument, NULL, 'j'},
-		{"hex", no_argument, NULL, 'x'},
-		{"filter", required_argument, NULL, 'f'},
-		{"count", required_argument, NULL, 'c'},
-		{"duration", required_argument, NULL, 'd'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":w:jxf:c:d:vh", known, NULL)) != -1)
-		code = take_option(options, option, argv);
-	return code || options->help ? code : check_options(options);
-}
+static const struct option own_options[] = {
+	{"write", required_argument, NULL, 'w'},
+	{"rotate-size", required_argument, NULL, OPTION_ROTATE_SIZE},
+	{"rotate-time", required_argument, NULL, OPTION_ROTATE_TIME},
+	{"keep", required_argument, NULL, OPTION_KEEP},
+	{"buffer", required_argument, NULL, OPTION_BUFFER},
+	{"hex", no_argument, NULL, 'x'},
+	{"count", required_argument, NULL, 'c'},
+	{NULL, 0, NULL, 0},
+};
 
 int arq_sampler_capture(int argc, char **argv)
 {
 	struct options options = {0};
+	struct arq_sampler_options read = {.verb = VERB,
+					   .help = help,
+					   .letters = "w:xc:",
+					   .own = own_options,
+					   .take = take_option,
+					   .context = &options,
+					   .json = &options.json,
+					   .filter = &options.watch.filter,
+					   .duration_ns = &options.watch.duration_ns};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
+	if (!arq_sampler_options_read(&read, argc, argv, &code))
+		return code;
+	code = check_options(&options);
 	if (code)
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	options.watch.names = argv + optind;
-	options.watch.names_count = (size_t)(argc - optind);
+	options.watch.names = read.names;
+	options.watch.names_count = read.names_count;
 	code = capture_packets(&options, &error);
 	return code ? arq_command_fail(VERB, &error) : ARQ_EXIT_DONE;
 }

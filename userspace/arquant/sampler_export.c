@@ -6,10 +6,10 @@
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/loop.h"
 #include "userspace/arquant/sampler_link.h"
+#include "userspace/arquant/sampler_options.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,9 +35,7 @@ static const char help[] =
 	"on\n"
 	"  -C, --config FILE      read this configuration instead of " ARQ_CONFIG_PATH
 	"\n" ARQ_SAMPLER_HELP_FILTER
-	"  -d, --duration TIME    end after this time, as 500ms, 10s or 2m\n"
-	"  -v, --verbose          after a failure, show what libbpf said\n"
-	"  -h, --help             print this\n";
+	"  -d, --duration TIME    end after this time, as 500ms, 10s or 2m\n" ARQ_SAMPLER_HELP_END;
 
 #define COLLECTORS_MAX 8
 
@@ -59,7 +57,6 @@ struct options {
 	union arq_address agent; /* AF_UNSPEC: find out */
 	uint64_t counters_ns;
 	bool json;
-	bool help;
 };
 
 struct collector {
@@ -347,74 +344,52 @@ static int parse_collector(struct options *options, const char *text)
 	return 0;
 }
 
-static int take_option(struct options *options, int option, char **argv)
+static int take_option(int option, const char *value, void *context)
 {
+	struct options *options = context;
+
 	switch (option) {
 	case 's':
-		return parse_collector(options, optarg);
+		return parse_collector(options, value);
 	case 'a':
-		return arq_config_parse_host(optarg, &options->agent)
-			       ? arq_command_usage(VERB, "'%.60s' is no IP address", optarg)
+		return arq_config_parse_host(value, &options->agent)
+			       ? arq_command_usage(VERB, "'%.60s' is no IP address", value)
 			       : 0;
 	case OPTION_COUNTERS:
-		return arq_sampler_parse_duration(VERB, optarg, &options->counters_ns);
-	case 'j':
-		options->json = true;
-		return 0;
-	case 'C':
-		options->config = optarg;
-		return 0;
-	case 'f':
-		return arq_sampler_parse_filter(VERB, optarg, &options->watch.filter);
-	case 'd':
-		return arq_sampler_parse_duration(VERB, optarg, &options->watch.duration_ns);
-	case 'v':
-		arq_command_set_verbose();
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
+		return arq_command_parse_duration(VERB, value, &options->counters_ns);
 	default:
-		return arq_command_bad_option(argv, option);
+		options->config = value;
+		return 0;
 	}
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"sflow", required_argument, NULL, 's'},
-		{"agent", required_argument, NULL, 'a'},
-		{"counters", required_argument, NULL, OPTION_COUNTERS},
-		{"json", no_argument, NULL, 'j'},
-		{"config", required_argument, NULL, 'C'},
-		{"filter", required_argument, NULL, 'f'},
-		{"duration", required_argument, NULL, 'd'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":s:a:jC:f:d:vh", known, NULL)) != -1)
-		code = take_option(options, option, argv);
-	return code;
-}
+static const struct option own_options[] = {
+	{"sflow", required_argument, NULL, 's'},
+	{"agent", required_argument, NULL, 'a'},
+	{"counters", required_argument, NULL, OPTION_COUNTERS},
+	{"config", required_argument, NULL, 'C'},
+	{NULL, 0, NULL, 0},
+};
 
 int arq_sampler_export(int argc, char **argv)
 {
 	struct options options = {.watch = {.wait = true, .tick_ns = TICK_NS}};
+	struct arq_sampler_options read = {.verb = VERB,
+					   .help = help,
+					   .letters = "s:a:C:",
+					   .own = own_options,
+					   .take = take_option,
+					   .context = &options,
+					   .json = &options.json,
+					   .filter = &options.watch.filter,
+					   .duration_ns = &options.watch.duration_ns};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_sampler_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	options.watch.names = argv + optind;
-	options.watch.names_count = (size_t)(argc - optind);
+	options.watch.names = read.names;
+	options.watch.names_count = read.names_count;
 	code = read_config(&options, &error);
 	if (!options.counters_ns)
 		options.counters_ns = COUNTERS_DEFAULT_NS;

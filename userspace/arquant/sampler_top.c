@@ -6,9 +6,9 @@
 #include "progs/sampler/table.h"
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/loop.h"
+#include "userspace/arquant/sampler_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,8 +30,7 @@ static const char help[] =
 	"  -i, --interval TIME   default 2s\n"
 	"  -c, --count N         end after N intervals\n"
 	"  -j, --json            a line of JSON each interval\n" ARQ_SAMPLER_HELP_FILTER
-	"  -v, --verbose         after a failure, show what libbpf said\n"
-	"  -h, --help            print this\n";
+		ARQ_SAMPLER_HELP_END;
 
 #define ROWS_DEFAULT 20
 #define ROWS_MAX     1000
@@ -44,7 +43,6 @@ struct options {
 	uint64_t rows;
 	uint64_t count; /* intervals, 0: no end */
 	bool json;
-	bool help;
 };
 
 struct top {
@@ -246,76 +244,61 @@ static int show(const struct options *options, struct arq_error *error)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static int take_option(struct options *options, int option, char **argv)
+static int parse_key(struct options *options, const char *text)
 {
-	int key;
+	int key = arq_table_key_parse(text);
+
+	if (key < 0)
+		return arq_command_usage(VERB,
+					 "'%.40s' is none of flow, source, destination, service, "
+					 "reason, quic",
+					 text);
+	options->key = (enum arq_table_key)key;
+	return 0;
+}
+
+static int take_option(int option, const char *value, void *context)
+{
+	struct options *options = context;
 
 	switch (option) {
 	case 'b':
-		key = arq_table_key_parse(optarg);
-		options->key = (enum arq_table_key)key;
-		return key < 0 ? arq_command_usage(VERB,
-						   "'%.40s' is none of flow, source, destination, "
-						   "service, reason, quic",
-						   optarg)
-			       : 0;
+		return parse_key(options, value);
 	case 'n':
-		return arq_sampler_parse_count(VERB, optarg, ROWS_MAX, &options->rows);
+		return arq_command_parse_number(VERB, value, 1, ROWS_MAX, &options->rows);
 	case 'i':
-		return arq_sampler_parse_duration(VERB, optarg, &options->watch.tick_ns);
-	case 'c':
-		return arq_sampler_parse_count(VERB, optarg, UINT64_MAX, &options->count);
-	case 'j':
-		options->json = true;
-		return 0;
-	case 'f':
-		return arq_sampler_parse_filter(VERB, optarg, &options->watch.filter);
-	case 'v':
-		arq_command_set_verbose();
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
+		return arq_command_parse_duration(VERB, value, &options->watch.tick_ns);
 	default:
-		return arq_command_bad_option(argv, option);
+		return arq_command_parse_number(VERB, value, 1, UINT64_MAX, &options->count);
 	}
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"by", required_argument, NULL, 'b'},
-		{"rows", required_argument, NULL, 'n'},
-		{"interval", required_argument, NULL, 'i'},
-		{"count", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'},
-		{"filter", required_argument, NULL, 'f'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":b:n:i:c:jf:vh", known, NULL)) != -1)
-		code = take_option(options, option, argv);
-	return code;
-}
+static const struct option own_options[] = {
+	{"by", required_argument, NULL, 'b'},
+	{"rows", required_argument, NULL, 'n'},
+	{"interval", required_argument, NULL, 'i'},
+	{"count", required_argument, NULL, 'c'},
+	{NULL, 0, NULL, 0},
+};
 
 int arq_sampler_top(int argc, char **argv)
 {
 	struct options options = {.rows = ROWS_DEFAULT, .watch = {.tick_ns = INTERVAL_NS}};
+	struct arq_sampler_options read = {.verb = VERB,
+					   .help = help,
+					   .letters = "b:n:i:c:",
+					   .own = own_options,
+					   .take = take_option,
+					   .context = &options,
+					   .json = &options.json,
+					   .filter = &options.watch.filter};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_sampler_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	options.watch.names = argv + optind;
-	options.watch.names_count = (size_t)(argc - optind);
+	options.watch.names = read.names;
+	options.watch.names_count = read.names_count;
 	code = show(&options, &error);
 	return code ? arq_command_fail(VERB, &error) : ARQ_EXIT_DONE;
 }

@@ -6,9 +6,9 @@
 #include "progs/sampler/control.h"
 #include "progs/sampler/json.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/sampler_options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -28,9 +28,7 @@ static const char help[] =
 	"  -n, --one-in N        1 packet in N that passes becomes a sample; 0: none\n"
 	"  -d, --drops N         the same for packets that the firewall drops\n"
 	"  -s, --snaplen BYTES   of a packet that a sample carries, 14 to 1536\n"
-	"  -j, --json            print it as JSON\n"
-	"  -v, --verbose         after a failure, show what libbpf said\n"
-	"  -h, --help            print this\n";
+	"  -j, --json            print it as JSON\n" ARQ_SAMPLER_HELP_END;
 
 #define SNAPLEN_MIN 14 /* the Ethernet header */
 
@@ -40,7 +38,6 @@ struct options {
 	int64_t drop_one_in;
 	int64_t snaplen;
 	bool json;
-	bool help;
 };
 
 struct target {
@@ -187,63 +184,44 @@ static int tune(const struct options *options, char *const *names, size_t count,
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static int parse_number(const char *text, int64_t min, int64_t max, int64_t *number)
+static int take_option(int option, const char *value, void *context)
 {
-	size_t digits = strspn(text, "0123456789");
+	struct options *options = context;
+	int64_t *to = option == 'n'   ? &options->one_in
+		      : option == 'd' ? &options->drop_one_in
+				      : &options->snaplen;
+	uint64_t number;
 
-	*number = digits && digits < 12 ? strtoll(text, NULL, 10) : -1;
-	if (text[digits] || *number < min || *number > max)
-		return arq_command_usage(VERB, "'%.40s' is no number from %lld to %lld", text,
-					 (long long)min, (long long)max);
-	return 0;
-}
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"one-in", required_argument, NULL, 'n'},
-		{"drops", required_argument, NULL, 'd'},
-		{"snaplen", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":n:d:s:jvh", known, NULL)) != -1) {
-		if (option == 'n')
-			code = parse_number(optarg, 0, UINT32_MAX, &options->one_in);
-		else if (option == 'd')
-			code = parse_number(optarg, 0, UINT32_MAX, &options->drop_one_in);
-		else if (option == 's')
-			code = parse_number(optarg, SNAPLEN_MIN, ARQ_SNAPLEN_MAX,
-					    &options->snaplen);
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'v')
-			arq_command_set_verbose();
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
+	int code = option == 's' ? arq_command_parse_number(VERB, value, SNAPLEN_MIN,
+							    ARQ_SNAPLEN_MAX, &number)
+				 : arq_command_parse_number(VERB, value, 0, UINT32_MAX, &number);
+	if (!code)
+		*to = (int64_t)number;
 	return code;
 }
+
+static const struct option own_options[] = {
+	{"one-in", required_argument, NULL, 'n'},
+	{"drops", required_argument, NULL, 'd'},
+	{"snaplen", required_argument, NULL, 's'},
+	{NULL, 0, NULL, 0},
+};
 
 int arq_sampler_tune(int argc, char **argv)
 {
 	struct options options = {.one_in = -1, .drop_one_in = -1, .snaplen = -1};
+	struct arq_sampler_options read = {.verb = VERB,
+					   .help = help,
+					   .letters = "n:d:s:",
+					   .own = own_options,
+					   .take = take_option,
+					   .context = &options,
+					   .json = &options.json};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_sampler_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	code = tune(&options, argv + optind, (size_t)(argc - optind), &error);
+	code = tune(&options, read.names, read.names_count, &error);
 	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
 }

@@ -4,9 +4,7 @@
 #include "dispatcher/kernel.h"
 #include "dispatcher/pins.h"
 #include "progs/sampler/pcapng.h"
-#include "userspace/arquant/command.h"
 #include "userspace/arquant/loop.h"
-#include "userspace/common/config.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -353,32 +351,4 @@ int arq_watch(const struct arq_watch_options *options, const struct arq_watch_ha
 	watch.totals.malformed = counters.malformed;
 	*totals = watch.totals;
 	return code == ARQ_WATCH_ENOUGH ? 0 : code;
-}
-
-/* --- options ---------------------------------------------------------------------------------- */
-
-int arq_sampler_parse_duration(const char *verb, const char *text, uint64_t *nanoseconds)
-{
-	if (arq_duration_parse(text, nanoseconds) || *nanoseconds == 0)
-		return arq_command_usage(verb, "'%.40s' is no duration, as 500ms, 10s or 2m", text);
-	return 0;
-}
-
-int arq_sampler_parse_count(const char *verb, const char *text, uint64_t max, uint64_t *count)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	errno = 0;
-	*count = strtoull(text, NULL, 10);
-	if (digits == 0 || text[digits] || errno || *count == 0 || *count > max)
-		return arq_command_usage(verb, "'%.40s' is no count from 1 to %llu", text,
-					 (unsigned long long)max);
-	return 0;
-}
-
-int arq_sampler_parse_filter(const char *verb, const char *text, struct arq_filter *filter)
-{
-	struct arq_error error = {0};
-
-	return arq_filter_add(filter, text, &error) ? arq_command_usage(verb, "%s", error.text) : 0;
 }

@@ -4,7 +4,6 @@
 #include "dispatcher/kernel.h"
 #include "userspace/arquant/loop.h"
 #include "userspace/arquant/report.h"
-#include "userspace/arquant/sampler.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
@@ -50,7 +49,7 @@ static int take_watch(struct options *options, char **argv)
 	options->watch_ns = WATCH_NS;
 	if (!optarg && argv[optind] && arq_duration_parse(argv[optind], &unused) == 0)
 		optarg = argv[optind++];
-	return optarg ? arq_sampler_parse_duration("status", optarg, &options->watch_ns) : 0;
+	return optarg ? arq_command_parse_duration("status", optarg, &options->watch_ns) : 0;
 }
 
 static int take_option(struct options *options, int option, char **argv)
@@ -59,7 +58,7 @@ static int take_option(struct options *options, int option, char **argv)
 	case 'w':
 		return take_watch(options, argv);
 	case 'c':
-		return arq_sampler_parse_count("status", optarg, UINT64_MAX, &options->count);
+		return arq_command_parse_number("status", optarg, 1, UINT64_MAX, &options->count);
 	case 'j':
 		options->json = true;
 		return 0;
