@@ -17,9 +17,9 @@
  * IPv4 and IPv6 have the same nodes. No way is longer than ARQ_LOOKUP_STEPS_MAX, whatever prefixes
  * somebody thinks of.
  *
- * Two generations of ARQ_LOOKUP_TABLES tables exist side by side: the root of one is in `lookup_roots`,
- * its lines are in `lookup_nodes`, both at ARQ_LOOKUP_INDEX(generation, table). Nothing there: every
- * address has class 0.
+ * Two generations of ARQ_LOOKUP_TABLES tables exist side by side: the root of one is in
+ * `lookup_roots`, its lines are in `lookup_nodes`, both at ARQ_LOOKUP_INDEX(generation, table).
+ * Nothing there: every address has class 0.
  */
 #ifndef ARQUANT_LOOKUP_H
 #define ARQUANT_LOOKUP_H
@@ -34,14 +34,22 @@ enum arq_lookup_table {
 	ARQ_LOOKUP_TABLES,
 };
 
-#define ARQ_LOOKUP_GENERATIONS 2
-#define ARQ_LOOKUP_INDEX(generation, table) ((generation) * ARQ_LOOKUP_TABLES + (table))
-#define ARQ_LOOKUP_MAPS			    (ARQ_LOOKUP_GENERATIONS * ARQ_LOOKUP_TABLES)
+#define ARQ_LOOKUP_GENERATIONS              2
+#define ARQ_LOOKUP_INDEX(generation, table) ((generation)*ARQ_LOOKUP_TABLES + (table))
+#define ARQ_LOOKUP_MAPS                     (ARQ_LOOKUP_GENERATIONS * ARQ_LOOKUP_TABLES)
 
 #define ARQ_LOOKUP_ROOT_BITS 16
 
+#define ARQ_LOOKUP_WIDE_MAX 24
+
+/*
+ * A table of very many IPv4 prefixes has a wide root instead: what the first `wide_bits` index
+ * begins in line `wide_line`.
+ */
 struct arq_lookup_root {
 	__u32 refs[1 << ARQ_LOOKUP_ROOT_BITS];
+	__u32 wide_bits; /* 0: `refs` is the root */
+	__u32 wide_line;
 };
 
 #define ARQ_LOOKUP_LINE_BYTES 64
@@ -56,15 +64,15 @@ enum arq_lookup_kind {
 	ARQ_LOOKUP_RECORD, /* 30 bits: line */
 };
 
-#define ARQ_LOOKUP_KIND_SHIFT	30
-#define ARQ_LOOKUP_VALUE_MASK	((1u << ARQ_LOOKUP_KIND_SHIFT) - 1)
+#define ARQ_LOOKUP_KIND_SHIFT   30
+#define ARQ_LOOKUP_VALUE_MASK   ((1u << ARQ_LOOKUP_KIND_SHIFT) - 1)
 #define ARQ_LOOKUP_STRIDE_SHIFT 26
-#define ARQ_LOOKUP_STRIDE_MASK	15
-#define ARQ_LOOKUP_DIRECT_MASK	((1u << ARQ_LOOKUP_STRIDE_SHIFT) - 1)
+#define ARQ_LOOKUP_STRIDE_MASK  15
+#define ARQ_LOOKUP_DIRECT_MASK  ((1u << ARQ_LOOKUP_STRIDE_SHIFT) - 1)
 
 /* Bits that one path compares: the value's highest. Its lowest six say how many. */
 #define ARQ_LOOKUP_PATH_BITS_MAX 57
-#define ARQ_LOOKUP_PATH_MASK	 63
+#define ARQ_LOOKUP_PATH_MASK     63
 
 struct arq_lookup_path {
 	__u64 value; /* host byte order */

@@ -18,8 +18,8 @@
 struct arq_lookup_root_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct arq_lookup_root);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct arq_lookup_root));
 };
 
 /* As long as the table needs; mapped by those who fill it and read hits. */
@@ -27,8 +27,8 @@ struct arq_lookup_nodes_map {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(map_flags, BPF_F_INNER_MAP | BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct arq_lookup_line);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, sizeof(struct arq_lookup_line));
 };
 
 struct {
@@ -61,7 +61,7 @@ static __always_inline __u32 arq_lookup_record(struct arq_lookup_record *record)
 
 /*
  * Follows references. `high` and `low` are the bits of the address that are not used up, from the
- * highest bit on. The functions take a table's number, so that source and destination share them.
+ * highest bit on.
  */
 static __always_inline __u32 arq_lookup_walk(void *nodes, __u32 ref, __u64 high, __u64 low)
 {
@@ -109,10 +109,12 @@ static __always_inline __u32 arq_lookup_walk(void *nodes, __u32 ref, __u64 high,
 	return 0;
 }
 
-/* Class of an address whose first 64 bits are `high`, by the table at ARQ_LOOKUP_INDEX(). */
-static __always_inline __u32 arq_lookup_class(__u32 table, __u64 high, __u64 low)
+/* The same from the root on; `wide`: the root may be a wide one, which it is for IPv4 alone. */
+static __always_inline __u32 arq_lookup_class(__u32 table, __u64 high, __u64 low, bool wide)
 {
 	__u32 zero = 0;
+	__u32 ref, bits = ARQ_LOOKUP_ROOT_BITS;
+	void *nodes;
 
 	void *map = bpf_map_lookup_elem(&lookup_roots, &table);
 	if (!map)
@@ -120,19 +122,32 @@ static __always_inline __u32 arq_lookup_class(__u32 table, __u64 high, __u64 low
 	const struct arq_lookup_root *root = bpf_map_lookup_elem(map, &zero);
 	if (!root)
 		return 0;
-	__u32 ref = root->refs[high >> (64 - ARQ_LOOKUP_ROOT_BITS)];
-	if (ref >> ARQ_LOOKUP_KIND_SHIFT == ARQ_LOOKUP_CLASS)
-		return ref;
-	void *nodes = bpf_map_lookup_elem(&lookup_nodes, &table);
-	if (!nodes)
-		return 0;
-	high = high << ARQ_LOOKUP_ROOT_BITS | low >> (64 - ARQ_LOOKUP_ROOT_BITS);
-	return arq_lookup_walk(nodes, ref, high, low << ARQ_LOOKUP_ROOT_BITS);
+	if (wide && root->wide_bits) {
+		nodes = bpf_map_lookup_elem(&lookup_nodes, &table);
+		if (!nodes)
+			return 0;
+		bits = root->wide_bits;
+		__u32 entry = high >> (64 - bits);
+		__u32 index = root->wide_line + entry / ARQ_LOOKUP_LINE_REFS;
+		const struct arq_lookup_line *line = bpf_map_lookup_elem(nodes, &index);
+		if (!line)
+			return 0;
+		ref = line->refs[entry % ARQ_LOOKUP_LINE_REFS];
+	} else {
+		ref = root->refs[high >> (64 - bits)];
+		if (ref >> ARQ_LOOKUP_KIND_SHIFT == ARQ_LOOKUP_CLASS)
+			return ref;
+		nodes = bpf_map_lookup_elem(&lookup_nodes, &table);
+		if (!nodes)
+			return 0;
+	}
+	return arq_lookup_walk(nodes, ref, high << bits | low >> (64 - bits), low << bits);
 }
 
+/* The functions take a table's number, ARQ_LOOKUP_INDEX(), so that all tables share the code. */
 static __always_inline __u32 arq_lookup_v4(__u32 table, __be32 address)
 {
-	return arq_lookup_class(table, (__u64)bpf_ntohl(address) << 32, 0);
+	return arq_lookup_class(table, (__u64)bpf_ntohl(address) << 32, 0, true);
 }
 
 /* Four words in network byte order, at any multiple of 2. */
@@ -141,7 +156,7 @@ static __always_inline __u32 arq_lookup_v6(__u32 table, const __be32 *address)
 	__u64 high = (__u64)bpf_ntohl(address[0]) << 32 | bpf_ntohl(address[1]);
 	__u64 low = (__u64)bpf_ntohl(address[2]) << 32 | bpf_ntohl(address[3]);
 
-	return arq_lookup_class(table, high, low);
+	return arq_lookup_class(table, high, low, false);
 }
 
 #endif

@@ -24,7 +24,7 @@
 
 /* Of one table; what is left of the numbers of prefixes and classes is the caller's memory. */
 #define ARQ_LOOKUP_PREFIXES_MAX (1u << 22)
-#define ARQ_LOOKUP_LABELS_MAX	(1u << 30)
+#define ARQ_LOOKUP_LABELS_MAX   (1u << 30)
 
 struct arq_lookup_entry {
 	struct arq_prefix prefix;
@@ -36,9 +36,9 @@ struct arq_lookup_entry {
 struct arq_lookup;
 
 /*
- * Builds the table for the entries of `family` (AF_INET or AF_INET6); others are left out. `entries`
- * is borrowed during the call. Returns 0 and *lookup, or a negative errno with the reason in
- * `error`: -ENOMEM, -EINVAL for what is no prefix, -E2BIG for more prefixes than
+ * Builds the table for the entries of `family` (AF_INET or AF_INET6); others are left out.
+ * `entries` is borrowed during the call. Returns 0 and *lookup, or a negative errno with the reason
+ * in `error`: -ENOMEM, -EINVAL for what is no prefix, -E2BIG for more prefixes than
  * ARQ_LOOKUP_PREFIXES_MAX or more than ARQ_LOOKUP_RECORDS_MAX labels that expire on one address.
  */
 int arq_lookup_build(int family, const struct arq_lookup_entry *entries, size_t count,

@@ -4,6 +4,7 @@
 #include "progs/firewall/policy.h"
 #include "progs/program.h"
 #include "progs/redirect/services.h"
+#include "tests/bench/xdp_packets.h"
 
 #include <arquant/service.h>
 #include <bpf/bpf.h>
@@ -23,6 +24,16 @@
 /* xdp-filter's flag of an entry that matches the source. */
 #define XDP_FILTER_SOURCE 1
 
+/* 4096 UDP datagrams, each from another address and port. */
+enum packets {
+	BENCH_OTHER_V4, /* to addresses and ports that are no service */
+	BENCH_OTHER_V6,
+	BENCH_LISTED_V4, /* the same, from the prefixes of the policy */
+	BENCH_LISTED_V6,
+	BENCH_SERVICE_V4, /* QUIC, to the service */
+	BENCH_SERVICE_V6,
+};
+
 static struct arq_program *programs[BENCH_ROWS_MAX];
 static struct bpf_object *foreign[BENCH_ROWS_MAX];
 static size_t program_count;
@@ -34,72 +45,7 @@ static int xsk = -1;
 
 /* --- packets ---------------------------------------------------------------------------------- */
 
-/* xorshift32: repeatable, and different for different packets. */
-static uint32_t random_next(uint32_t *state)
-{
-	*state ^= *state << 13;
-	*state ^= *state >> 17;
-	*state ^= *state << 5;
-	return *state;
-}
-
-static void put(uint8_t *at, uint32_t value, size_t bytes)
-{
-	for (size_t i = 0; i < bytes; i++)
-		at[i] = (uint8_t)(value >> 8 * (bytes - 1 - i));
-}
-
-static void put_udp(uint8_t *udp, uint32_t *random, bool service, size_t length)
-{
-	put(udp, random_next(random) | 1024, 2);
-	put(udp + 2, service ? 443 : 1024 + random_next(random) % 30000, 2);
-	put(udp + 4, (uint32_t)length, 2);
-	/* A QUIC short header: two fixed bits, the rest is random or encrypted. */
-	if (service)
-		put(udp + 8, 0x4000 | (random_next(random) & 0x3fff), 2);
-}
-
-static void put_ipv4(uint8_t *frame, uint32_t *random, bool service)
-{
-	uint8_t *ip = frame + 14;
-
-	put(frame + 12, 0x0800, 2);
-	put(ip, 0x45000000 | (BENCH_BYTES - 14), 4);
-	put(ip + 8, 64 << 8 | 17, 2);
-	put(ip + 12, random_next(random), 4);
-	put(ip + 16, service ? 0xc0000201 : 0xc0000200 | (random_next(random) & 0xff), 4);
-	put_udp(ip + 20, random, service, BENCH_BYTES - 34);
-}
-
-static void put_ipv6(uint8_t *frame, uint32_t *random, bool service)
-{
-	uint8_t *ip = frame + 14;
-
-	put(frame + 12, 0x86dd, 2);
-	put(ip, 0x60000000, 4);
-	put(ip + 4, BENCH_BYTES - 54, 2);
-	put(ip + 6, 17 << 8 | 64, 2);
-	put(ip + 8, 0x20000000 | (random_next(random) & 0x1fffffff), 4);
-	put(ip + 12, random_next(random), 4);
-	put(ip + 20, random_next(random), 4);
-	put(ip + 24, 0x20010db8, 4);
-	put(ip + 36, service ? 1 : random_next(random), 4);
-	put_udp(ip + 40, random, service, BENCH_BYTES - 54);
-}
-
-/* Makes the address begin as the prefix does. */
-static void put_prefix(uint8_t *address, const struct arq_prefix *prefix)
-{
-	size_t whole = prefix->length / 8;
-	uint8_t mask = (uint8_t)(0xff00 >> prefix->length % 8);
-
-	memcpy(address, prefix->address, whole);
-	if (mask)
-		address[whole] =
-			(uint8_t)((prefix->address[whole] & mask) | (address[whole] & ~mask));
-}
-
-void bench_packets(struct bench_packet *packets, enum bench_packets kind)
+void bench_packets(struct bench_packet *packets, unsigned int kind)
 {
 	uint32_t random = 20261121;
 
@@ -110,13 +56,13 @@ void bench_packets(struct bench_packet *packets, enum bench_packets kind)
 		bool v4 = kind == BENCH_OTHER_V4 || kind == BENCH_SERVICE_V4 ||
 			  kind == BENCH_LISTED_V4;
 		if (v4)
-			put_ipv4(frame, &random, service);
+			bench_put_ipv4(frame, &random, service);
 		else
-			put_ipv6(frame, &random, service);
+			bench_put_ipv6(frame, &random, service);
 		if (kind == BENCH_LISTED_V4)
-			put_prefix(frame + 26, &listed_v4[i % PREFIXES]);
+			bench_put_prefix(frame + BENCH_FROM_V4, &listed_v4[i % PREFIXES]);
 		else if (kind == BENCH_LISTED_V6)
-			put_prefix(frame + 22, &listed_v6[i % PREFIXES]);
+			bench_put_prefix(frame + BENCH_FROM_V6, &listed_v6[i % PREFIXES]);
 	}
 }
 
@@ -142,12 +88,12 @@ static int make_policy(void)
 	for (int i = 0; i < PREFIXES && rule > 0; i++) {
 		struct arq_prefix v4 = {.family = AF_INET};
 		struct arq_prefix v6 = {.family = AF_INET6};
-		v4.length = (uint8_t)(20 + random_next(&random) % 13);
-		put(v4.address, random_next(&random) & ~0u << (32 - v4.length), 4);
-		v6.length = (uint8_t)(40 + random_next(&random) % 25);
-		put(v6.address, 0x20000000 | (random_next(&random) & 0x1fffffff), 4);
-		put(v6.address + 4, random_next(&random) & (uint32_t)(~0ull << (64 - v6.length)),
-		    4);
+		v4.length = (uint8_t)(20 + bench_random(&random) % 13);
+		bench_put(v4.address, bench_random(&random) & ~0u << (32 - v4.length), 4);
+		v6.length = (uint8_t)(40 + bench_random(&random) % 25);
+		bench_put(v6.address, 0x20000000 | (bench_random(&random) & 0x1fffffff), 4);
+		bench_put(v6.address + 4,
+			  bench_random(&random) & (uint32_t)(~0ull << (64 - v6.length)), 4);
 		int status = arq_policy_add_source(policy, (uint32_t)rule, &v4, &error);
 		if (status == 0)
 			status = arq_policy_add_source(policy, (uint32_t)rule, &v6, &error);
@@ -219,7 +165,7 @@ static int fill_filter(struct bpf_object *object)
 	int status = 0;
 	for (uint32_t i = 0; i < PREFIXES && status == 0; i++) {
 		uint8_t key[4];
-		put(key, 0x7f000000 | i * 7919, 4);
+		bench_put(key, 0x7f000000 | i * 7919, 4);
 		status = bpf_map_update_elem(map, key, values, BPF_ANY);
 	}
 	free(values);
@@ -253,7 +199,7 @@ static int load_filter(const char *name)
 /* --- rows ------------------------------------------------------------------------------------- */
 
 static void add_row(struct bench_row *rows, int *count, const char *name, int program,
-		    enum bench_packets packets, uint32_t action, double target)
+		    enum packets packets, uint32_t action, double target)
 {
 	struct bench_row *row = &rows[(*count)++];
 

@@ -70,6 +70,13 @@ int arq_prefix_parse(struct arq_prefix *prefix, const char *text, struct arq_err
 	return 0;
 }
 
+bool arq_prefix_valid(const struct arq_prefix *prefix)
+{
+	if (prefix->family != AF_INET && prefix->family != AF_INET6)
+		return false;
+	return prefix->length <= (prefix->family == AF_INET ? 32 : 128) && !has_host_bits(prefix);
+}
+
 const char *arq_prefix_format(const struct arq_prefix *prefix, char text[ARQ_PREFIX_TEXT_MAX])
 {
 	char host[INET6_ADDRSTRLEN] = "?";

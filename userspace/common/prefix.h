@@ -5,6 +5,7 @@
 
 #include "userspace/common/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* An address range in network byte order, host bits zero. */
@@ -23,6 +24,9 @@ struct arq_prefix {
  * (whoever writes 10.1.2.3/8 may mean the host or the network).
  */
 int arq_prefix_parse(struct arq_prefix *prefix, const char *text, struct arq_error *error);
+
+/* Is it one: a family that we know, a length that the family has, no host bits? */
+bool arq_prefix_valid(const struct arq_prefix *prefix);
 
 /* Writes the same form back; returns `text`. */
 const char *arq_prefix_format(const struct arq_prefix *prefix, char text[ARQ_PREFIX_TEXT_MAX]);
