@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/common/set_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Longest prefix or time that is worth a look. */
+#define WORD_MAX 64
+
+/* A file beyond this is no list of prefixes. */
+#define FILE_BYTES_MAX (1u << 30)
+
+#define PROGRESS_LINES 16384
+
+/* Tags that were seen lately, by their hash: lists have few. */
+#define TAG_MEMORIES 256
+
+struct parser {
+	struct arq_set *set;
+	const char *name;
+	const char *line; /* where the line begins */
+	unsigned long number; /* of the line */
+	size_t capacity;
+	size_t tags_capacity;
+	uint32_t tags[TAG_MEMORIES];
+	struct arq_error *error;
+};
+
+struct word {
+	const char *at;
+	size_t length;
+};
+
+static bool is_blank(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\r' || byte == '\v' || byte == '\f';
+}
+
+/* Puts the position before the error's text. */
+static int refuse(const struct parser *parser, const char *at, int code)
+{
+	return arq_error_prefix(parser->error, code, "%s:%lu:%zu", parser->name, parser->number,
+				(size_t)(at - parser->line) + 1);
+}
+
+/* --- prefixes --------------------------------------------------------------------------------- */
+
+/* A number without leading zeros, at most `max`. Returns the bytes it takes, 0 for none. */
+static size_t parse_number(const char *at, const char *end, unsigned int max, unsigned int *value)
+{
+	size_t length = 0;
+
+	*value = 0;
+	while (at + length < end && at[length] >= '0' && at[length] <= '9' && length < 4)
+		*value = *value * 10 + (unsigned int)(at[length++] - '0');
+	return length > 3 || *value > max || (length > 1 && at[0] == '0') ? 0 : length;
+}
+
+/* The form that nearly all lines have, without the detour through strings. */
+static bool parse_ipv4(const struct word *word, struct arq_prefix *prefix)
+{
+	const char *at = word->at, *end = at + word->length;
+	unsigned int value;
+
+	*prefix = (struct arq_prefix){.family = AF_INET, .length = 32};
+	for (int i = 0; i < 4; i++) {
+		if (i > 0 && (at == end || *at++ != '.'))
+			return false;
+		size_t digits = parse_number(at, end, 255, &value);
+		if (digits == 0)
+			return false;
+		prefix->address[i] = (uint8_t)value;
+		at += digits;
+	}
+	if (at < end) {
+		if (*at++ != '/')
+			return false;
+		size_t digits = parse_number(at, end, 32, &value);
+		if (digits == 0 || at + digits != end)
+			return false;
+		prefix->length = (uint8_t)value;
+	}
+	return arq_prefix_valid(prefix);
+}
+
+static int parse_prefix(const struct parser *parser, const struct word *word,
+			struct arq_prefix *prefix)
+{
+	char text[WORD_MAX];
+
+	if (parse_ipv4(word, prefix))
+		return 0;
+	size_t length = word->length < sizeof(text) ? word->length : sizeof(text) - 1;
+	memcpy(text, word->at, length);
+	text[length] = '\0';
+	if (memchr(text, '\0', length)) {
+		arq_error_set(parser->error, -EINVAL, "not a text file; write one prefix a line");
+		return refuse(parser, word->at, -EINVAL);
+	}
+	int status = arq_prefix_parse(prefix, text, parser->error);
+	return status ? refuse(parser, word->at, status) : 0;
+}
+
+/* --- times ------------------------------------------------------------------------------------ */
+
+/* Exactly `count` digits. */
+static bool parse_digits(const char **at, const char *end, int count, int *value)
+{
+	*value = 0;
+	for (; count > 0; count--, (*at)++) {
+		if (*at == end || **at < '0' || **at > '9')
+			return false;
+		*value = *value * 10 + (**at - '0');
+	}
+	return true;
+}
+
+static bool expect(const char **at, const char *end, char byte)
+{
+	return *at < end && *(*at)++ == byte;
+}
+
+/* "2026-12-31" or "2026-12-31T23:59:59Z". Returns -1 for what is no time. */
+static int64_t parse_date(const char *at, const char *end)
+{
+	struct tm time = {0};
+	struct tm again;
+
+	if (!parse_digits(&at, end, 4, &time.tm_year) || !expect(&at, end, '-') ||
+	    !parse_digits(&at, end, 2, &time.tm_mon) || !expect(&at, end, '-') ||
+	    !parse_digits(&at, end, 2, &time.tm_mday))
+		return -1;
+	if (at < end && (!expect(&at, end, 'T') || !parse_digits(&at, end, 2, &time.tm_hour) ||
+			 !expect(&at, end, ':') || !parse_digits(&at, end, 2, &time.tm_min) ||
+			 !expect(&at, end, ':') || !parse_digits(&at, end, 2, &time.tm_sec) ||
+			 !expect(&at, end, 'Z') || at != end))
+		return -1;
+	time.tm_year -= 1900;
+	time.tm_mon -= 1;
+	again = time;
+	int64_t seconds = timegm(&again);
+	/* The 31st of June is another day than was written. */
+	return again.tm_mday == time.tm_mday && again.tm_mon == time.tm_mon &&
+			       again.tm_hour == time.tm_hour && again.tm_min == time.tm_min &&
+			       again.tm_sec == time.tm_sec
+		       ? seconds
+		       : -1;
+}
+
+static int parse_until(const struct parser *parser, const struct word *word, uint32_t *expires)
+{
+	const char *at = word->at + strlen("until="), *end = word->at + word->length;
+	int64_t seconds = -1;
+
+	if (at < end && *at == '@' && end - at > 1 && end - at <= 11) {
+		seconds = 0;
+		for (at++; at < end && seconds >= 0; at++)
+			seconds = *at >= '0' && *at <= '9' ? seconds * 10 + (*at - '0') : -1;
+	} else {
+		seconds = parse_date(at, end);
+	}
+	if (seconds <= 0 || seconds > UINT32_MAX) {
+		arq_error_set(parser->error, -EINVAL,
+			      "'%.*s' is no time; write until=2026-12-31T23:59:59Z (UTC), "
+			      "until=2026-12-31 or until=@ and seconds since 1970",
+			      (int)(word->length < 60 ? word->length : 60), word->at);
+		return refuse(parser, word->at, -EINVAL);
+	}
+	*expires = (uint32_t)seconds;
+	return 0;
+}
+
+/* --- tags ------------------------------------------------------------------------------------- */
+
+static int add_tag(struct parser *parser, const struct word *word, uint32_t *tag)
+{
+	struct arq_set *set = parser->set;
+	size_t wanted = set->tags_size + word->length + 1;
+
+	if (wanted > UINT32_MAX)
+		return arq_error_set(parser->error, -E2BIG, "the tags are too long together");
+	if (wanted > parser->tags_capacity) {
+		size_t capacity = wanted * 2;
+		char *tags = realloc(set->tags, capacity);
+		if (!tags)
+			return arq_error_set(parser->error, -ENOMEM, "no memory for the tags");
+		set->tags = tags;
+		parser->tags_capacity = capacity;
+	}
+	*tag = (uint32_t)set->tags_size;
+	memcpy(set->tags + set->tags_size, word->at, word->length);
+	set->tags[wanted - 1] = '\0';
+	set->tags_size = wanted;
+	return 0;
+}
+
+static int find_tag(struct parser *parser, const struct word *word, uint32_t *tag)
+{
+	uint32_t hash = 2166136261u;
+
+	if (word->length >= ARQ_SET_TAG_MAX || memchr(word->at, '\0', word->length)) {
+		arq_error_set(parser->error, -EINVAL, "the tag has %zu bytes; give it up to %d",
+			      word->length, ARQ_SET_TAG_MAX - 1);
+		return refuse(parser, word->at, -EINVAL);
+	}
+	for (size_t i = 0; i < word->length; i++)
+		hash = (hash ^ (uint8_t)word->at[i]) * 16777619u;
+	uint32_t *memory = &parser->tags[hash % TAG_MEMORIES];
+	const char *known = parser->set->tags + *memory;
+	if (*memory && strncmp(known, word->at, word->length) == 0 && !known[word->length]) {
+		*tag = *memory;
+		return 0;
+	}
+	int status = add_tag(parser, word, memory);
+	*tag = *memory;
+	return status ? refuse(parser, word->at, status) : 0;
+}
+
+/* --- lines ------------------------------------------------------------------------------------ */
+
+/* The next word of a line, or a comment, which begins with '#'. */
+static bool next_word(const char **at, const char *end, struct word *word)
+{
+	while (*at < end && is_blank(**at))
+		(*at)++;
+	if (*at == end)
+		return false;
+	word->at = *at;
+	if (**at == '#')
+		*at = end;
+	while (*at < end && !is_blank(**at) && **at != '#')
+		(*at)++;
+	word->length = (size_t)(*at - word->at);
+	return true;
+}
+
+static bool begins(const struct word *word, const char *with)
+{
+	size_t length = strlen(with);
+
+	return word->length >= length && memcmp(word->at, with, length) == 0;
+}
+
+/* What stands behind a prefix: a tag, a time, a comment. */
+static int parse_attribute(struct parser *parser, const struct word *word,
+			   struct arq_set_entry *entry)
+{
+	struct word tag = *word;
+
+	if (begins(word, "until=")) {
+		if (!entry->expires)
+			return parse_until(parser, word, &entry->expires);
+		arq_error_set(parser->error, -EINVAL, "a second time; keep one");
+		return refuse(parser, word->at, -EINVAL);
+	}
+	if (*word->at == '#') {
+		if (!begins(word, "#tag=") || entry->tag)
+			return 0;
+		tag.at += strlen("#tag=");
+		tag.length = 0;
+		while (tag.at + tag.length < word->at + word->length &&
+		       !is_blank(tag.at[tag.length]))
+			tag.length++;
+		return tag.length ? find_tag(parser, &tag, &entry->tag) : 0;
+	}
+	if (!entry->tag)
+		return find_tag(parser, word, &entry->tag);
+	arq_error_set(parser->error, -EINVAL,
+		      "'%.*s' is a second tag; write one prefix a line, and '#' before comments",
+		      (int)(word->length < 60 ? word->length : 60), word->at);
+	return refuse(parser, word->at, -EINVAL);
+}
+
+static int add_entry(struct parser *parser, const struct arq_set_entry *entry)
+{
+	struct arq_set *set = parser->set;
+
+	if (set->count >= ARQ_SET_ENTRIES_MAX) {
+		arq_error_set(parser->error, -E2BIG,
+			      "more than %u prefixes; aggregate neighbouring ones",
+			      ARQ_SET_ENTRIES_MAX);
+		return refuse(parser, parser->line, -E2BIG);
+	}
+	if (set->count == parser->capacity) {
+		size_t capacity = parser->capacity ? parser->capacity * 2 : 256;
+		void *entries = reallocarray(set->entries, capacity, sizeof(*entry));
+		if (!entries) {
+			arq_error_set(parser->error, -ENOMEM, "no memory for the prefixes");
+			return refuse(parser, parser->line, -ENOMEM);
+		}
+		set->entries = entries;
+		parser->capacity = capacity;
+	}
+	set->entries[set->count++] = *entry;
+	return 0;
+}
+
+static int parse_line(struct parser *parser, const char *end)
+{
+	struct arq_set_entry entry = {0};
+	const char *at = parser->line;
+	struct word word;
+
+	if (!next_word(&at, end, &word) || *word.at == '#')
+		return 0;
+	int status = parse_prefix(parser, &word, &entry.prefix);
+	while (status == 0 && next_word(&at, end, &word))
+		status = parse_attribute(parser, &word, &entry);
+	return status ? status : add_entry(parser, &entry);
+}
+
+static int parse_lines(struct parser *parser, const char *text, size_t size,
+		       const struct arq_set_progress *progress)
+{
+	const char *at = text, *end = text + size;
+	int status = 0;
+
+	while (at < end && status == 0) {
+		const char *stop = memchr(at, '\n', (size_t)(end - at));
+		if (!stop)
+			stop = end;
+		parser->line = at;
+		parser->number++;
+		status = parse_line(parser, stop);
+		at = stop < end ? stop + 1 : end;
+		if (progress && progress->report && parser->number % PROGRESS_LINES == 0)
+			progress->report(progress->context, (size_t)(at - text), size);
+	}
+	return status;
+}
+
+/* Room for tags, of which number 0 is none. */
+static int begin_tags(struct parser *parser)
+{
+	struct arq_set *set = parser->set;
+
+	parser->tags_capacity = set->tags_size;
+	if (set->tags_size > 0)
+		return 0;
+	char *tags = realloc(set->tags, 64);
+	if (!tags)
+		return arq_error_set(parser->error, -ENOMEM, "no memory for the tags");
+	tags[0] = '\0';
+	set->tags = tags;
+	set->tags_size = 1;
+	parser->tags_capacity = 64;
+	return 0;
+}
+
+int arq_set_parse(struct arq_set *set, const char *name, const char *text, size_t size,
+		  const struct arq_set_progress *progress, struct arq_error *error)
+{
+	struct parser parser = {.set = set, .name = name, .capacity = set->count, .error = error};
+	size_t count = set->count, tags_size = set->tags_size;
+
+	int status = begin_tags(&parser);
+	if (status == 0)
+		status = parse_lines(&parser, text, size, progress);
+	if (status) {
+		set->count = count;
+		set->tags_size = tags_size ? tags_size : 1;
+	}
+	return status;
+}
+
+/* --- files ------------------------------------------------------------------------------------ */
+
+/* Reads to the end, also what has no size, such as a pipe. */
+static int read_all(int file, size_t expected, char **text, size_t *size)
+{
+	size_t capacity = expected + 1;
+
+	*text = malloc(capacity);
+	*size = 0;
+	for (;;) {
+		if (!*text)
+			return -ENOMEM;
+		ssize_t got = read(file, *text + *size, capacity - *size);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			return 0;
+		*size += (size_t)got;
+		if (*size > FILE_BYTES_MAX)
+			return -EFBIG;
+		if (*size < capacity)
+			continue;
+		capacity *= 2;
+		char *larger = realloc(*text, capacity);
+		if (!larger)
+			return -ENOMEM;
+		*text = larger;
+	}
+}
+
+int arq_set_read_file(struct arq_set *set, const char *path,
+		      const struct arq_set_progress *progress, struct arq_error *error)
+{
+	struct stat about;
+	char *text = NULL;
+	size_t size = 0;
+
+	int file = open(path, O_RDONLY | O_CLOEXEC);
+	int status = file < 0 ? -errno : 0;
+	if (status == 0 && fstat(file, &about))
+		status = -errno;
+	if (status == 0)
+		status = about.st_size > FILE_BYTES_MAX
+				 ? -EFBIG
+				 : read_all(file, (size_t)about.st_size, &text, &size);
+	if (file >= 0)
+		close(file);
+	if (status)
+		arq_error_set(error, status,
+			      "cannot read the list of prefixes '%s': %s; check the name and who "
+			      "may read it",
+			      path, strerror(-status));
+	else
+		status = arq_set_parse(set, path, text, size, progress, error);
+	free(text);
+	return status;
+}
