@@ -3,13 +3,16 @@
 
 #include "userspace/arquantd/binding.h"
 #include "userspace/arquantd/privileges.h"
+#include "userspace/arquantd/sandbox.h"
 #include "userspace/arquantd/secret.h"
 #include "userspace/arquantd/worker.h"
 #include "userspace/common/log.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -185,6 +188,8 @@ static int start(struct daemon *daemon, struct arq_error *error)
 	if (code == 0 && daemon->gateway->user)
 		code = arq_privileges_drop(daemon->gateway->user, error);
 	if (code == 0)
+		code = arq_sandbox_enter(error);
+	if (code == 0)
 		code = start_workers(daemon);
 	if (code == 0) {
 		code = arq_bindings_register(&daemon->bindings, error);
@@ -217,16 +222,44 @@ static void on_signal(struct daemon *daemon, int number)
 	}
 }
 
+/* Tells systemd that we live, unless a worker hangs: then it is to restart us. */
+static void feed_watchdog(struct daemon *daemon)
+{
+	bool alive = true;
+	for (uint16_t i = 0; i < daemon->shared.workers; i++) {
+		if (!arq_worker_check(daemon->workers[i])) {
+			arq_log(ARQ_LOG_ERROR, "worker %u does not go round its loop any more", i);
+			alive = false;
+		}
+	}
+	if (alive)
+		sd_notify(0, "WATCHDOG=1");
+}
+
+/* Milliseconds between two meals of the watchdog: a third of its patience; -1 without one. */
+static int watchdog_interval(void)
+{
+	uint64_t patience_us = 0;
+	if (sd_watchdog_enabled(0, &patience_us) <= 0)
+		return -1;
+	uint64_t interval = patience_us / 1000 / 3;
+	return interval < INT_MAX ? (int)interval : INT_MAX;
+}
+
 /* Waits for signals, and for the workers to end. */
 static void attend(struct daemon *daemon)
 {
 	struct pollfd waiting[] = {{.fd = daemon->signals, .events = POLLIN},
 				   {.fd = daemon->shared.ended, .events = POLLIN}};
+	const int interval = watchdog_interval();
 	uint64_t ended = 0;
 	int signals = 0;
 	while (ended < daemon->shared.workers) {
-		if (poll(waiting, 2, -1) < 0 && errno != EINTR)
+		int ready = poll(waiting, 2, interval);
+		if (ready < 0 && errno != EINTR)
 			break;
+		if (interval >= 0 && ready == 0)
+			feed_watchdog(daemon);
 		while (take_signal(daemon))
 			on_signal(daemon, ++signals);
 		uint64_t more = 0;

@@ -43,6 +43,9 @@ struct arq_worker {
 	pthread_t thread;
 	bool started;
 	_Atomic int command; /* enum arq_worker_command */
+	_Atomic uint64_t rounds; /* of its loop */
+	uint64_t rounds_checked; /* the main thread's: as many there were at the last check */
+	bool checked;
 	int result;
 	uint64_t now;
 	bool draining;
@@ -195,6 +198,7 @@ static int serve_round(struct arq_worker *worker)
 	if (count < 0 && errno != EINTR)
 		return -errno;
 
+	atomic_fetch_add_explicit(&worker->rounds, 1, memory_order_relaxed);
 	worker->now = clock_now();
 	arq_proxy_run(worker->proxy, worker->now);
 	for (int i = 0; i < count && code >= 0; i++)
@@ -418,6 +422,16 @@ void arq_worker_tell(struct arq_worker *worker, enum arq_worker_command command)
 {
 	atomic_store_explicit(&worker->command, (int)command, memory_order_release);
 	arq_handover_wake(worker->shared->inboxes[worker->index]);
+}
+
+bool arq_worker_check(struct arq_worker *worker)
+{
+	uint64_t rounds = atomic_load_explicit(&worker->rounds, memory_order_relaxed);
+	bool alive = !worker->checked || rounds != worker->rounds_checked;
+	worker->checked = true;
+	worker->rounds_checked = rounds;
+	arq_handover_wake(worker->shared->inboxes[worker->index]);
+	return alive;
 }
 
 int arq_worker_join(struct arq_worker *worker)

@@ -16,6 +16,7 @@
 #include "userspace/proxy/proxy.h"
 #include "userspace/quic/quic.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct arq_worker;
@@ -50,6 +51,12 @@ int arq_worker_start(struct arq_worker *worker);
 
 /* Gives a command; a worker only ever goes on to a later one. */
 void arq_worker_tell(struct arq_worker *worker, enum arq_worker_command command);
+
+/*
+ * Is the worker alive? True when it has gone round its loop since the call before; wakes it, so
+ * that an idle one does until the next. The first call is always true.
+ */
+bool arq_worker_check(struct arq_worker *worker);
 
 /* Waits for the thread, if it was started. Returns 0, or the negative errno that ended it. */
 int arq_worker_join(struct arq_worker *worker);

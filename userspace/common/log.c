@@ -3,7 +3,10 @@
 
 #include <stdarg.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static _Atomic int current_level = ARQ_LOG_INFO;
@@ -18,6 +21,18 @@ enum arq_log_level arq_log_level(void)
 	return (enum arq_log_level)atomic_load_explicit(&current_level, memory_order_relaxed);
 }
 
+/* systemd names the stream that it gave us: there a level goes before the line (sd-daemon(3)). */
+static bool to_journal(void)
+{
+	const char *name = getenv("JOURNAL_STREAM");
+	unsigned long long device, inode;
+	struct stat stream;
+
+	return name && sscanf(name, "%llu:%llu", &device, &inode) == 2 &&
+	       fstat(STDERR_FILENO, &stream) == 0 && stream.st_dev == device &&
+	       stream.st_ino == inode;
+}
+
 void arq_log(enum arq_log_level level, const char *format, ...)
 {
 	if (level > arq_log_level())
@@ -25,7 +40,7 @@ void arq_log(enum arq_log_level level, const char *format, ...)
 
 	char line[1024];
 	int prefix = 0;
-	if (!isatty(STDERR_FILENO))
+	if (to_journal())
 		prefix = snprintf(line, sizeof(line), "<%d>", (int)level);
 
 	va_list arguments;

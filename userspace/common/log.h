@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The daemon's log: one line a message on stderr, prefixed with "<N>" (syslog level, which
- * systemd's journal understands) when stderr is not a terminal. Any thread may call; a line is
- * written by one write(2). Never pass secrets or unescaped bytes from the wire.
+ * The daemon's log: one line a message on stderr, prefixed with "<N>" (syslog level) when
+ * stderr is systemd's journal, which understands it. Any thread may call; a line is written by one
+ * write(2). Never pass secrets or unescaped bytes from the wire.
  */
 #ifndef ARQUANT_COMMON_LOG_H
 #define ARQUANT_COMMON_LOG_H
