@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The firewall's guards: each reason, the bytes of packet-too-big answers, and knocks. */
-#include "progs/rate.h"
+#include "userspace/common/rate.h"
 #include "tests/unit/test_progs_fixture.h"
 
 #include <arpa/inet.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* GCRA: the numbers it is made from, and its exactness when CPUs share it. */
-#include "progs/rate.h"
+#include "userspace/common/rate.h"
 
 #include <bpf/bpf.h>
 #include <bpf/btf.h>

@@ -131,6 +131,7 @@ static void fill_request(struct arq_chain_request *request,
 			{
 				.pass_malformed = config->firewall.malformed == ARQ_CONFIG_PASS,
 				.policy = policy,
+				.guards = config->firewall.guards,
 				.sample_one_in = config->sampler.one_in,
 				.drop_one_in = config->sampler.drops_one_in,
 				.snaplen = config->sampler.snaplen,

@@ -140,6 +140,7 @@ void arq_config_destroy(struct arq_config *config)
 
 	/* What the checks added is unknown to the schema. */
 	arq_ruleset_clear(&config->firewall.ruleset);
+	free(config->firewall.guards);
 	free(config->sampler.sflow.addresses);
 	free(config->path);
 	arq_document_free(&arq_config_schema, config);

@@ -23,6 +23,7 @@
 #include "userspace/common/error.h"
 #include "userspace/common/rule.h"
 
+#include <arquant/guards.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -51,8 +52,17 @@ enum arq_config_action {
 	ARQ_CONFIG_DROP,
 };
 
+enum arq_config_fragments {
+	ARQ_CONFIG_FRAGMENTS_PASS,
+	ARQ_CONFIG_FRAGMENTS_DROP,
+	ARQ_CONFIG_FRAGMENTS_TOO_BIG, /* dropped, and answered with packet too big */
+};
+
 struct arq_config_set; /* as written; config_firewall.h */
 struct arq_config_rule;
+struct arq_config_too_big; /* as written; config_firewall_guards.h */
+struct arq_config_quic;
+struct arq_config_knock;
 
 struct arq_config_firewall {
 	enum arq_config_action malformed; /* packets whose headers lie; DROP by default */
@@ -66,6 +76,15 @@ struct arq_config_firewall {
 	uint32_t sets_count;
 	struct arq_config_rule *rules;
 	uint32_t rules_count;
+	/* What comes before the rules, complete; never NULL. */
+	struct arq_guards *guards;
+	enum arq_config_action ipv4_options;
+	enum arq_config_action evil_bit;
+	enum arq_config_fragments fragments;
+	struct arq_config_too_big *packet_too_big;
+	struct arq_config_quic *quic;
+	struct arq_config_knock *knocks;
+	uint32_t knocks_count;
 };
 
 /* --- sampler ---------------------------------------------------------------------------------- */

@@ -2,6 +2,8 @@
 /* The firewall's part of the configuration: sets, rules, the default. */
 #include "userspace/common/config_firewall.h"
 
+#include "userspace/common/config_firewall_guards.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -147,5 +149,7 @@ int arq_config_check_firewall(const struct arq_config_check *check)
 		firewall->default_action = ARQ_RULE_PASS;
 	firewall->ruleset.default_action = firewall->default_action;
 	int code = make_sets(check);
-	return code ? code : make_rules(check);
+	if (!code)
+		code = make_rules(check);
+	return code ? code : arq_config_make_guards(check);
 }

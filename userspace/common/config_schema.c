@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/common/config_schema.h"
 
-#include "userspace/common/config_firewall.h"
+#include "userspace/common/config_firewall_guards.h"
 
 #include <arquant/program.h>
 #include <limits.h>
@@ -81,7 +81,7 @@ static const cyaml_strval_t default_actions[] = {
 	{"drop", ARQ_RULE_DROP},
 };
 
-static const cyaml_strval_t malformed_actions[] = {
+static const cyaml_strval_t pass_or_drop[] = {
 	{"pass", ARQ_CONFIG_PASS},
 	{"drop", ARQ_CONFIG_DROP},
 };
@@ -187,9 +187,62 @@ static const cyaml_schema_value_t rule_entry = {
 	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_rule, rule_fields),
 };
 
+static const cyaml_strval_t fragment_policies[] = {
+	{"pass", ARQ_CONFIG_FRAGMENTS_PASS},
+	{"drop", ARQ_CONFIG_FRAGMENTS_DROP},
+	{"packet-too-big", ARQ_CONFIG_FRAGMENTS_TOO_BIG},
+};
+
+static const cyaml_schema_field_t too_big_fields[] = {
+	STRING("rate", OPTIONAL, struct arq_config_too_big, rate, 1, DURATION_MAX),
+	CYAML_FIELD_UINT("burst", OPTIONAL, struct arq_config_too_big, burst),
+	CYAML_FIELD_UINT("mtu", OPTIONAL, struct arq_config_too_big, mtu),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t rate_fields[] = {
+	STRING("rate", REQUIRED, struct arq_config_limit, rate, 1, DURATION_MAX),
+	CYAML_FIELD_UINT("burst", OPTIONAL, struct arq_config_limit, burst),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t quic_fields[] = {
+	LIST("ports", REQUIRED, struct arq_config_quic, ports, &value_entry, 1, VALUES_MAX),
+	WORD("fixed_bit", struct arq_config_quic, fixed_bit, pass_or_drop),
+	WORD("short_dcid", struct arq_config_quic, short_dcid, pass_or_drop),
+	CYAML_FIELD_MAPPING_PTR("initials", OPTIONAL, struct arq_config_quic, initials,
+				limit_fields),
+	CYAML_FIELD_MAPPING_PTR("unknown_versions", OPTIONAL, struct arq_config_quic,
+				unknown_versions, rate_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t knock_fields[] = {
+	STRING("name", REQUIRED, struct arq_config_knock, name, 1, NAME_MAX_LENGTH),
+	LIST("sequence", REQUIRED, struct arq_config_knock, sequence, &value_entry, 1,
+	     ARQ_KNOCK_STEPS_MAX),
+	STRING("window", REQUIRED, struct arq_config_knock, window, 1, DURATION_MAX),
+	LIST("opens", REQUIRED, struct arq_config_knock, opens, &value_entry, 1,
+	     ARQ_KNOCK_OPENS_MAX),
+	STRING("for", REQUIRED, struct arq_config_knock, duration, 1, DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t knock_entry = {
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_knock, knock_fields),
+};
+
 static const cyaml_schema_field_t firewall_fields[] = {
 	WORD("default", struct arq_config_firewall, default_action, default_actions),
-	WORD("malformed", struct arq_config_firewall, malformed, malformed_actions),
+	WORD("malformed", struct arq_config_firewall, malformed, pass_or_drop),
+	WORD("ipv4_options", struct arq_config_firewall, ipv4_options, pass_or_drop),
+	WORD("evil_bit", struct arq_config_firewall, evil_bit, pass_or_drop),
+	WORD("fragments", struct arq_config_firewall, fragments, fragment_policies),
+	CYAML_FIELD_MAPPING_PTR("packet_too_big", OPTIONAL, struct arq_config_firewall,
+				packet_too_big, too_big_fields),
+	CYAML_FIELD_MAPPING_PTR("quic", OPTIONAL, struct arq_config_firewall, quic, quic_fields),
+	LIST("knocks", OPTIONAL, struct arq_config_firewall, knocks, &knock_entry, 0,
+	     ARQ_KNOCKS_MAX),
 	LIST("sets", OPTIONAL, struct arq_config_firewall, sets, &set_entry, 0, SETS_MAX),
 	LIST("rules", OPTIONAL, struct arq_config_firewall, rules, &rule_entry, 0, RULES_MAX),
 	CYAML_FIELD_END,

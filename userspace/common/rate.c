@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "progs/rate.h"
+#include "userspace/common/rate.h"
 
 #include <errno.h>
 

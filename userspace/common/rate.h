@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Rates as people write them, made into what the programs take from (arquant/rate.h). */
-#ifndef ARQUANT_PROGS_RATE_H
-#define ARQUANT_PROGS_RATE_H
+#ifndef ARQUANT_COMMON_RATE_H
+#define ARQUANT_COMMON_RATE_H
 
 #include <arquant/rate.h>
 #include <stdint.h>
