@@ -69,7 +69,7 @@ static __always_inline bool arq_knock_read(struct xdp_md *ctx, const struct arq_
 		return false;
 	if (!arq_at((void **)&header, data, end, packet->l4_offset, sizeof(struct udphdr)))
 		return false;
-	__u16 port = bpf_ntohs(header->dest);
+	__u32 port = arq_port_index(header->dest);
 	__u32 role = guards->ports[port];
 	knock->port = ARQ_KNOCK_PORT(packet->protocol, port);
 	knock->step = role & (tcp ? ARQ_PORT_KNOCK_TCP : ARQ_PORT_KNOCK_UDP);

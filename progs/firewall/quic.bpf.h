@@ -41,7 +41,7 @@ static __always_inline bool arq_quic_read(struct xdp_md *ctx, const struct arq_p
 	if (packet->protocol != IPPROTO_UDP ||
 	    packet->flags & (ARQ_PACKET_FRAGMENT | ARQ_PACKET_MALFORMED) ||
 	    !arq_at((void **)&udp, data, end, packet->l4_offset, sizeof(*udp) + 1) ||
-	    !(guards->ports[bpf_ntohs(udp->dest)] & ARQ_PORT_QUIC) ||
+	    !(guards->ports[arq_port_index(udp->dest)] & ARQ_PORT_QUIC) ||
 	    udp->len == bpf_htons(sizeof(*udp)))
 		return false;
 	datagram->length = bpf_ntohs(udp->len) - sizeof(*udp);

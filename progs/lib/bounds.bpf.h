@@ -7,6 +7,7 @@
 #define ARQUANT_PROGS_LIB_BOUNDS_H
 
 #include <arquant/packet.h>
+#include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -57,6 +58,12 @@ static __always_inline __u64 arq_index(__u64 index)
 	if (!__builtin_constant_p(index))
 		asm volatile("" : "+r"(index));
 	return index;
+}
+
+/* A port from a packet as an index: verifiers before 6.8 know no bound of what was swapped. */
+static __always_inline __u64 arq_port_index(__be16 port)
+{
+	return arq_index(bpf_ntohs(port)) & 0xffff;
 }
 
 #endif

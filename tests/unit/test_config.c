@@ -120,7 +120,7 @@ static const struct bad {
 	{"firewal: {}\n",
 	 "1:1: firewal: ", "unknown key; known here: interfaces, firewall, sampler, gateway"},
 	{"firewall:\n  default: pass\n  colour: red\n", "3:3: firewall.colour: ", "unknown key"},
-	{"firewall:\n  fragments: drop\n", "2:3: firewall.fragments: ", "unknown key"},
+	{"firewall:\n  fragment: drop\n", "2:3: firewall.fragment: ", "unknown key"},
 	{"sampler:\n  one_in: 1\n  one_in: 2\n", "3:3: sampler.one_in: ", "is there twice"},
 	{"interfaces:\n  - mode: auto\n", "2:5: interfaces[0].name: ", "is missing; add it"},
 	{"interfaces: [{name: a, mode: fast}]\n",
