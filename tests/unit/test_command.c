@@ -40,6 +40,9 @@ Test(command, wrong_usage_is_status_2_and_one_line)
 		{"firewall", "check", "--all"},
 		{"status", "--watch=soon"},
 		{"status", "--count", "3"},
+		{"monitor", "--interval", "0s"},
+		{"monitor", "--time", "few"},
+		{"monitor", "--all"},
 	};
 	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
 		const struct lab_result *result = lab_run_as(LAB_AS_ROOT, wrong[i]);
@@ -59,6 +62,7 @@ Test(command, help_and_version_succeed)
 		{"--version"},      {"load", "--help"},
 		{"unload", "-h"},   {"status", "--help"},
 		{"firewall", "-h"}, {"firewall", "check", "--help"},
+		{"monitor", "-h"},
 	};
 	for (size_t i = 0; i < sizeof(right) / sizeof(right[0]); i++) {
 		const char *const arguments[] = {right[i][0], right[i][1], right[i][2], NULL};
@@ -111,11 +115,13 @@ Test(command, without_privileges_says_what_is_needed, .init = lab_enter)
 	const char *const unload[] = {"unload", "arq0", NULL};
 	const char *const unload_all[] = {"unload", "--all", NULL};
 	const char *const status[] = {"status", NULL};
+	const char *const monitor[] = {"monitor", NULL};
 
 	lab_assert_fails(lab_run_as(LAB_AS_NOBODY, load), "privileges", "root");
 	lab_assert_fails(lab_run_as(LAB_AS_NOBODY, unload), "privileges", "root");
 	lab_assert_fails(lab_run_as(LAB_AS_NOBODY, unload_all), "privileges", "root");
 	lab_assert_fails(lab_run_as(LAB_AS_NOBODY, status), "privileges", "root");
+	lab_assert_fails(lab_run_as(LAB_AS_NOBODY, monitor), "privileges", "root");
 	cr_assert_eq(lab_attached("arq0"), 0);
 	lab_forget(path);
 }
@@ -127,6 +133,7 @@ Test(command, names_an_interface_that_does_not_exist, .init = lab_enter)
 	cr_assert_eq(lab_attached("arq0"), 0, "the other interface must stay as it was");
 	lab_assert_fails(lab_run("unload", "arq2"), "arq2");
 	lab_assert_fails(lab_run("status", "arq2"), "arq2");
+	lab_assert_fails(lab_run("monitor", "arq2"), "arq2");
 	cr_assert_eq(lab_count_pins(), 0);
 	lab_forget(path);
 }
@@ -188,6 +195,17 @@ Test(command, offers_the_bundle_where_the_kernel_does_not_chain, .init = lab_ent
 	cr_assert_eq(lab_attached("arq0"), 0);
 	cr_assert_eq(lab_count_pins(), 0);
 	lab_forget(path);
+}
+
+/* tests/lab/test-monitor tests it where the kernel allows it. */
+Test(command, says_that_the_kernel_does_not_trace, .init = lab_enter)
+{
+	if (lab_kernel_chains())
+		cr_skip_test("this kernel traces programs");
+	uint32_t foreign = lab_attach_foreign("arq0");
+	lab_assert_fails(lab_run("monitor", "arq0"), "TRACING", "arquant status --watch");
+	cr_assert_eq(lab_attached("arq0"), foreign);
+	cr_assert_eq(lab_count_pins(), 0);
 }
 
 Test(command, takes_back_all_when_one_interface_is_busy, .init = lab_enter)

@@ -21,6 +21,7 @@ static const struct command {
 	{"load", arq_command_load, "put the configured programs on interfaces"},
 	{"unload", arq_command_unload, "take our programs off interfaces"},
 	{"status", arq_command_status, "show the slots of interfaces and their counters"},
+	{"monitor", arq_command_monitor, "watch every program on interfaces, foreign ones too"},
 	{"firewall", arq_command_firewall, "check the firewall's rules, and see what they do"},
 	{"sampler", arq_command_sampler, "capture sampled packets"},
 };
