@@ -5,6 +5,7 @@
 #include "progs/lib/sampling.h"
 
 #include <arquant/guards.h>
+#include <arquant/block.h>
 #include <arquant/packet.h>
 #include <arquant/service.h>
 #include <arquant/tunables.h>

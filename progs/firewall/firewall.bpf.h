@@ -7,6 +7,7 @@
 #ifndef ARQUANT_PROGS_FIREWALL_BPF_H
 #define ARQUANT_PROGS_FIREWALL_BPF_H
 
+#include "progs/firewall/block.bpf.h"
 #include "progs/firewall/guards.bpf.h"
 #include "progs/lib/bounds.bpf.h"
 #include "progs/lib/sample.bpf.h"
@@ -108,6 +109,8 @@ static __always_inline void arq_firewall_decide(struct xdp_md *ctx, const struct
 			return;
 		}
 	}
+	if (arq_block_decide(ctx, packet, verdict))
+		return;
 	if (arq_guards_decide(ctx, packet, &arq_guards[0], verdict))
 		return;
 	const struct arq_source_rule *source = arq_firewall_source(ctx, packet);
