@@ -4,8 +4,8 @@
 #include "progs/firewall/policy.h"
 #include "progs/lib/sampling.h"
 
-#include <arquant/guards.h>
 #include <arquant/block.h>
+#include <arquant/guards.h>
 #include <arquant/packet.h>
 #include <arquant/service.h>
 #include <arquant/tunables.h>

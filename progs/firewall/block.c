@@ -231,6 +231,17 @@ static int add(const struct arq_blocks *blocks, const struct arq_block_key *key,
 	return status ? status : bpf_map_update_elem(blocks->manual, key, value, BPF_ANY);
 }
 
+int arq_block_get(const struct arq_blocks *blocks, const struct arq_prefix *prefix,
+		  struct arq_blocked_manual *value)
+{
+	struct arq_block_key key;
+
+	make_key(&key, prefix);
+	if (bpf_map_lookup_elem(blocks->manual, &key, value) || value->blocked.expires <= now_ns())
+		return -ENOENT;
+	return 0;
+}
+
 int arq_block_add(struct arq_blocks *blocks, const struct arq_prefix *prefix, uint64_t duration_ns,
 		  const char *reason, struct arq_error *error)
 {
@@ -247,7 +258,7 @@ int arq_block_add(struct arq_blocks *blocks, const struct arq_prefix *prefix, ui
 		duration_ns > ARQ_BLOCK_FOREVER - now ? ARQ_BLOCK_FOREVER : now + duration_ns;
 	snprintf(value.reason, sizeof(value.reason), "%s", reason);
 	lock(blocks);
-	if (bpf_map_lookup_elem(blocks->manual, &key, &known) == 0 && known.blocked.expires > now) {
+	if (arq_block_get(blocks, prefix, &known) == 0) {
 		value.blocked.since = known.blocked.since;
 		value.blocked.hits = known.blocked.hits;
 		value.blocked.last_seen = known.blocked.last_seen;

@@ -50,6 +50,10 @@ int arq_block_add(struct arq_blocks *blocks, const struct arq_prefix *prefix, ui
 int arq_block_remove(struct arq_blocks *blocks, const struct arq_prefix *prefix,
 		     struct arq_error *error);
 
+/* Copies the block by name of exactly this prefix, if it holds now. Returns 0 or -ENOENT. */
+int arq_block_get(const struct arq_blocks *blocks, const struct arq_prefix *prefix,
+		  struct arq_blocked_manual *value);
+
 struct arq_block_view {
 	struct arq_prefix prefix;
 	bool manual;

@@ -12,8 +12,11 @@ static struct subcommand {
 	const char *summary;
 	char verb[24]; /* for messages about options */
 } subcommands[] = {
+	{"block", arq_firewall_block, "drop what a source sends, for a time", "firewall block"},
+	{"blocks", arq_firewall_blocks, "show what is blocked", "firewall blocks"},
 	{"check", arq_firewall_check, "validate a configuration, and find rules without effect",
 	 "firewall check"},
+	{"unblock", arq_firewall_unblock, "take a block back", "firewall unblock"},
 	{NULL, NULL, NULL, ""},
 };
 

@@ -10,7 +10,10 @@
 #include <json-c/json.h>
 
 /* `argv[0]` is the name for messages, "firewall check". Return an exit status. */
+int arq_firewall_block(int argc, char **argv);
+int arq_firewall_blocks(int argc, char **argv);
 int arq_firewall_check(int argc, char **argv);
+int arq_firewall_unblock(int argc, char **argv);
 
 /*
  * What the analysis found, as lines for people ("FILE:LINE: ...") or as an array for programs.
