@@ -50,6 +50,8 @@ struct arq_lookup_root {
 	__u32 refs[1 << ARQ_LOOKUP_ROOT_BITS];
 	__u32 wide_bits; /* 0: `refs` is the root */
 	__u32 wide_line;
+	__u32 records; /* the first so many lines are records */
+	__u32 zero;
 };
 
 #define ARQ_LOOKUP_LINE_BYTES 64

@@ -39,6 +39,13 @@ struct arq_lookup {
 	struct classes classes;
 };
 
+/* A table in the kernel, mapped. */
+struct installed {
+	uint32_t records;
+	size_t size;
+	struct arq_lookup_line *lines;
+};
+
 /* --- sorting ---------------------------------------------------------------------------------- */
 
 static uint64_t load_bits(const uint8_t *bytes, size_t count)
@@ -589,4 +596,143 @@ int arq_lookup_remove(int roots, int nodes, uint32_t index, struct arq_error *er
 		return 0;
 	return arq_error_set(error, status, "cannot take a table of addresses out: %s",
 			     strerror(-status));
+}
+
+/* --- what was counted ------------------------------------------------------------------------- */
+
+/* Opens the map inside the map of maps. */
+static int open_inner(int outer, uint32_t index)
+{
+	uint32_t id;
+
+	int status = bpf_map_lookup_elem(outer, &index, &id);
+	return status ? status : bpf_map_get_fd_by_id(id);
+}
+
+static int read_record_count(int roots, uint32_t index, uint32_t *records)
+{
+	uint32_t zero = 0;
+
+	int map = open_inner(roots, index);
+	if (map < 0)
+		return map;
+	struct arq_lookup_root *root = malloc(sizeof(*root));
+	int status = root ? bpf_map_lookup_elem(map, &zero, root) : -ENOMEM;
+	if (status == 0)
+		*records = root->records;
+	free(root);
+	close(map);
+	return status;
+}
+
+/* Maps the records of a table for reading. Returns 0, -ENOENT when there are none, or an errno. */
+static int installed_open(struct installed *installed, int roots, int nodes, uint32_t index)
+{
+	struct bpf_map_info info = {0};
+	uint32_t size = sizeof(info);
+
+	int status = read_record_count(roots, index, &installed->records);
+	if (status)
+		return status;
+	if (installed->records == 0)
+		return -ENOENT;
+	int map = open_inner(nodes, index);
+	if (map < 0)
+		return map;
+	status = bpf_map_get_info_by_fd(map, &info, &size);
+	if (status == 0 &&
+	    (info.value_size != sizeof(*installed->lines) || info.max_entries < installed->records))
+		status = -EINVAL;
+	installed->size = (size_t)installed->records * sizeof(*installed->lines);
+	void *memory = MAP_FAILED;
+	if (status == 0) {
+		memory = mmap(NULL, installed->size, PROT_READ, MAP_SHARED, map, 0);
+		status = memory == MAP_FAILED ? -errno : 0;
+	}
+	close(map);
+	installed->lines = memory;
+	return status;
+}
+
+int arq_lookup_each_counted(int roots, int nodes, uint32_t index,
+			    int (*visit)(const struct arq_lookup_record *record, void *context),
+			    void *context)
+{
+	struct installed installed = {0};
+
+	int status = installed_open(&installed, roots, nodes, index);
+	if (status)
+		return status == -ENOENT ? 0 : status;
+	for (uint32_t i = 0; i < installed.records && status == 0; i++) {
+		const struct arq_lookup_record *record = &installed.lines[i].record;
+		if (record->flags & ARQ_LOOKUP_COUNTED)
+			status = visit(record, context);
+	}
+	munmap(installed.lines, installed.size);
+	return status;
+}
+
+/* First record of each prefix in a table that is not installed yet, by a hash of the prefix. */
+struct carry {
+	struct arq_lookup_line *lines;
+	uint32_t *slots; /* NONE: free */
+	uint32_t mask;
+};
+
+/* Where the prefix of a record is, or where it should be. */
+static uint32_t *carry_slot(const struct carry *carry, const struct arq_lookup_record *record)
+{
+	uint64_t hash = (load_bits(record->address, 8) ^ record->length) * 0x9e3779b97f4a7c15;
+	hash = (hash ^ hash >> 32 ^ load_bits(record->address + 8, 8)) * 0x9e3779b97f4a7c15;
+	uint32_t at = (uint32_t)(hash >> 32) & carry->mask;
+
+	for (;; at = (at + 1) & carry->mask) {
+		uint32_t line = carry->slots[at];
+		if (line == NONE)
+			return &carry->slots[at];
+		const struct arq_lookup_record *there = &carry->lines[line].record;
+		if (there->length == record->length &&
+		    memcmp(there->address, record->address, sizeof(there->address)) == 0)
+			return &carry->slots[at];
+	}
+}
+
+static int carry_one(const struct arq_lookup_record *record, void *context)
+{
+	const struct carry *carry = context;
+
+	uint32_t line = *carry_slot(carry, record);
+	if (line == NONE)
+		return 0;
+	struct arq_lookup_record *to = &carry->lines[line].record;
+	to->hits += __atomic_load_n(&record->hits, __ATOMIC_RELAXED);
+	uint64_t last_seen = __atomic_load_n(&record->last_seen, __ATOMIC_RELAXED);
+	if (last_seen > to->last_seen)
+		to->last_seen = last_seen;
+	return 0;
+}
+
+int arq_lookup_carry(struct arq_lookup *lookup, int roots, int nodes, uint32_t index)
+{
+	uint32_t records = lookup->trie.root->records;
+	struct carry carry = {.lines = lookup->trie.lines, .mask = 1023};
+
+	if (records == 0)
+		return 0;
+	while (carry.mask / 2 < records)
+		carry.mask = carry.mask * 2 + 1;
+	carry.slots = malloc(((size_t)carry.mask + 1) * sizeof(*carry.slots));
+	if (!carry.slots)
+		return -ENOMEM;
+	memset(carry.slots, 0xff, ((size_t)carry.mask + 1) * sizeof(*carry.slots));
+	for (uint32_t i = 0; i < records; i++) {
+		const struct arq_lookup_record *record = &lookup->trie.lines[i].record;
+		uint32_t *slot =
+			record->flags & ARQ_LOOKUP_COUNTED ? carry_slot(&carry, record) : NULL;
+		if (slot && *slot == NONE)
+			*slot = i;
+	}
+	int status = arq_lookup_each_counted(roots, nodes, index, carry_one, &carry);
+	free(carry.slots);
+	return status;
 }

@@ -80,6 +80,22 @@ uint64_t arq_lookup_deadline(uint32_t seconds);
 int arq_lookup_install(const struct arq_lookup *lookup, int roots, int nodes, uint32_t index,
 		       struct arq_error *error);
 
+/*
+ * What an installed table counted: calls `visit` with each record that counts, until it returns
+ * other than 0. A prefix may have several records, whose hits add up. Nothing there: no calls.
+ * Returns that value, 0, or a negative errno.
+ */
+int arq_lookup_each_counted(int roots, int nodes, uint32_t index,
+			    int (*visit)(const struct arq_lookup_record *record, void *context),
+			    void *context);
+
+/*
+ * Lets a table that is not installed yet go on from what the one at `index` has counted, prefix by
+ * prefix. What is counted there between this and the change to the new table is lost. Returns 0 or
+ * a negative errno.
+ */
+int arq_lookup_carry(struct arq_lookup *lookup, int roots, int nodes, uint32_t index);
+
 /* Takes the table out; the kernel frees it. Nothing there is no error. */
 int arq_lookup_remove(int roots, int nodes, uint32_t index, struct arq_error *error);
 

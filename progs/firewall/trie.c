@@ -297,6 +297,7 @@ static int build_root(struct arq_trie *trie, size_t count)
 	if (count > 0 && trie->items[0].length == 0)
 		background = trie->items[first++].ref;
 	trie->root->wide_bits = 0;
+	trie->root->wide_line = 0;
 	if (trie->width == 32)
 		stride = choose_stride(trie, count, stride, ARQ_LOOKUP_WIDE_MAX);
 	if (stride < WIDE_MIN) {
@@ -305,7 +306,7 @@ static int build_root(struct arq_trie *trie, size_t count)
 		trie->status = add_refs(trie, stride, &line);
 		if (trie->status)
 			return trie->status;
-		memset(trie->root, 0, sizeof(*trie->root));
+		memset(trie->root->refs, 0, sizeof(trie->root->refs));
 		trie->root->wide_bits = stride;
 		trie->root->wide_line = (uint32_t)line;
 	}
@@ -323,6 +324,7 @@ int arq_trie_build(struct arq_trie *trie, const struct arq_trie_item *items, siz
 		trie->root = calloc(1, sizeof(*trie->root));
 	if (!trie->root)
 		return -ENOMEM;
+	trie->root->records = (uint32_t)before;
 	trie->items = items;
 	trie->width = width;
 	trie->spread = SPREAD_FIRST;

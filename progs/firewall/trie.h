@@ -40,7 +40,8 @@ int arq_trie_add_line(struct arq_trie *trie, size_t *line);
 
 /*
  * Lays out the items: ascending by address, then by length, no two the same. Lines that are there
- * already, records, stay. Returns 0, -ENOMEM, or -E2BIG when that many lines cannot be numbered.
+ * already stay; they are the records. Returns 0, -ENOMEM, or -E2BIG when that many lines cannot be
+ * numbered.
  */
 int arq_trie_build(struct arq_trie *trie, const struct arq_trie_item *items, size_t count,
 		   unsigned int width);

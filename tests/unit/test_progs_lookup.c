@@ -253,8 +253,7 @@ Test(lookup, finds_what_very_many_prefixes_say)
 		entries[i].counted = false;
 		entries[i].expires = 0;
 	}
-	cr_assert_eq(arq_lookup_build(AF_INET, entries, all, &lookup, &error), 0, "%s",
-		     error.text);
+	cr_assert_eq(arq_lookup_build(AF_INET, entries, all, &lookup, &error), 0, "%s", error.text);
 	for (int i = 0; i < 500; i++) {
 		random_address(address, entries, all, AF_INET);
 		cr_assert_eq(class_labels(lookup, arq_lookup_find(lookup, address, 1)),
@@ -365,5 +364,76 @@ Test(lookup, finds_the_same_in_the_kernel)
 		check_kernel(&kernel, AF_INET, seed);
 		check_kernel(&kernel, AF_INET6, seed);
 	}
+	bpf_object__close(kernel.object);
+}
+
+/* --- what is counted -------------------------------------------------------------------------- */
+
+struct counts {
+	uint64_t inner, outer;
+	unsigned int seen;
+};
+
+static int add_counts(const struct arq_lookup_record *record, void *context)
+{
+	struct counts *counts = context;
+
+	*(record->length == 24 ? &counts->outer : &counts->inner) += record->hits;
+	counts->seen += record->last_seen > 0;
+	return 0;
+}
+
+static struct counts counts_at(const struct kernel *kernel, uint32_t index)
+{
+	struct counts counts = {0};
+
+	cr_assert_eq(
+		arq_lookup_each_counted(kernel->roots, kernel->nodes, index, add_counts, &counts),
+		0);
+	return counts;
+}
+
+/* 198.51.100.0/24 with 198.51.100.128/25, both counted, and a prefix between them that is not. */
+Test(lookup, counts_packets_of_the_longest_prefix_and_goes_on_in_the_next_table)
+{
+	static const uint8_t outer[4] = {198, 51, 100, 1}, between[4] = {198, 51, 100, 65};
+	static const uint8_t inner[4] = {198, 51, 100, 129}, none[4] = {198, 51, 101, 1};
+	struct arq_lookup_entry entries[] = {
+		{.prefix = {AF_INET, 24, {198, 51, 100}}, .label = 1, .counted = true},
+		{.prefix = {AF_INET, 25, {198, 51, 100, 128}}, .label = 1, .counted = true},
+		{.prefix = {AF_INET, 26, {198, 51, 100, 64}}, .label = 2},
+		{.prefix = {AF_INET, 8, {10}}, .label = 1},
+	};
+	const uint32_t old = ARQ_LOOKUP_INDEX(0, ARQ_LOOKUP_FROM_V4);
+	struct arq_error error = {0};
+	struct arq_lookup *lookup;
+	struct kernel kernel;
+
+	kernel_open(&kernel);
+	cr_assert_eq(arq_lookup_build(AF_INET, entries, 3, &lookup, &error), 0);
+	cr_assert_eq(arq_lookup_install(lookup, kernel.roots, kernel.nodes, old, &error), 0);
+	cr_assert_eq(class_labels(lookup, kernel_find(&kernel, AF_INET, outer)), 1u << 1);
+	cr_assert_eq(class_labels(lookup, kernel_find(&kernel, AF_INET, between)),
+		     1u << 1 | 1u << 2);
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(class_labels(lookup, kernel_find(&kernel, AF_INET, inner)), 1u << 1);
+	cr_assert_eq(kernel_find(&kernel, AF_INET, none), 0);
+	struct counts counts = counts_at(&kernel, old);
+	cr_assert_eq(counts.outer, 2);
+	cr_assert_eq(counts.inner, 3);
+	cr_assert_eq(counts.seen, 3);
+	arq_lookup_destroy(lookup);
+
+	entries[0].counted = false;
+	cr_assert_eq(arq_lookup_build(AF_INET, entries, 4, &lookup, &error), 0);
+	cr_assert_eq(arq_lookup_carry(lookup, kernel.roots, kernel.nodes, old), 0);
+	cr_assert_eq(arq_lookup_install(lookup, kernel.roots, kernel.nodes, old, &error), 0);
+	kernel_find(&kernel, AF_INET, inner);
+	kernel_find(&kernel, AF_INET, outer);
+	counts = counts_at(&kernel, old);
+	cr_assert_eq(counts.outer, 0);
+	cr_assert_eq(counts.inner, 4);
+	cr_assert_eq(arq_lookup_carry(lookup, kernel.roots, kernel.nodes, old + 1), 0);
+	arq_lookup_destroy(lookup);
 	bpf_object__close(kernel.object);
 }
