@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The firewall's guards: each reason, the bytes of packet-too-big answers, and knocks. */
-#include "userspace/common/rate.h"
 #include "tests/unit/test_progs_fixture.h"
+#include "userspace/common/rate.h"
 
 #include <arpa/inet.h>
 #include <arquant/guards.h>
@@ -9,7 +9,10 @@
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -344,6 +347,153 @@ Test(progs_guards, the_rate_of_answers_is_one_for_the_machine)
 	cr_assert_eq(access(packet, F_OK), -1, "nothing is left");
 }
 
+/* --- two CPUs --------------------------------------------------------------------------------- */
+
+static uint64_t clock_ns(void)
+{
+	struct timespec now;
+
+	cr_assert_eq(clock_gettime(CLOCK_MONOTONIC, &now), 0);
+	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
+}
+
+/*
+ * Sends frames to a program from a CPU until the time is over. When other processes have the CPU it
+ * sends nothing, and a limit has less to pass: what took longer than `pause` adds up in `away`.
+ */
+struct sender {
+	pthread_t thread;
+	size_t cpu;
+	const struct fixture *program;
+	const struct frame *frames;
+	size_t count;
+	uint64_t pause; /* ns, also below */
+	uint64_t start; /* CLOCK_MONOTONIC, also below */
+	uint64_t until;
+	uint64_t end;
+	uint64_t sent;
+	uint64_t away;
+};
+
+static void *send_frames(void *context)
+{
+	struct sender *sender = context;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(sender->cpu, &set);
+	cr_assert_eq(sched_setaffinity(0, sizeof(set), &set), 0);
+	uint64_t before = clock_ns(), now = before;
+	sender->away += before - sender->start;
+	for (size_t i = 0; before < sender->until; i++, before = now) {
+		const struct frame *frame = &sender->frames[i % sender->count];
+		fixture_run(sender->program, frame->bytes, frame->length, 1);
+		sender->sent++;
+		now = clock_ns();
+		sender->away += now - before > sender->pause ? now - before : 0;
+	}
+	sender->end = now;
+	return NULL;
+}
+
+/* Before fixture_begin(), which binds the process to one CPU. */
+static size_t second_cpu(void)
+{
+	cpu_set_t set;
+	size_t cpu;
+
+	cr_assert_eq(sched_getaffinity(0, sizeof(set), &set), 0);
+	for (cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &set) && cpu != (size_t)sched_getcpu())
+			return cpu;
+	}
+	cr_skip_test("needs two CPUs");
+	return 0;
+}
+
+/* ARQ_TEST_SECONDS in the environment, for who wants to know more exactly; 2 by default. */
+static uint64_t duration(void)
+{
+	const char *text = getenv("ARQ_TEST_SECONDS");
+
+	return (text ? strtoull(text, NULL, 10) : 2) * SECOND;
+}
+
+struct period {
+	uint64_t took; /* from before the first packet until after the last */
+	uint64_t away; /* for no longer than this, neither CPU sent enough */
+};
+
+/* Runs both at once for so long. */
+static struct period send_from_both(struct sender senders[2], uint64_t time)
+{
+	uint64_t start = clock_ns();
+
+	for (size_t i = 0; i < 2; i++) {
+		senders[i].start = start;
+		senders[i].until = start + time;
+		cr_assert_eq(pthread_create(&senders[i].thread, NULL, send_frames, &senders[i]), 0);
+	}
+	for (size_t i = 0; i < 2; i++)
+		cr_assert_eq(pthread_join(senders[i].thread, NULL), 0);
+	uint64_t end = clock_ns(), away = UINT64_MAX;
+	for (size_t i = 0; i < 2; i++) {
+		uint64_t own = senders[i].away + (end - senders[i].end);
+		away = own < away ? own : away;
+	}
+	return (struct period){end - start, away < end - start ? away : end - start};
+}
+
+static void expect_rate(uint64_t passed, uint64_t rate, uint64_t burst, struct period period)
+{
+	uint64_t most = rate * period.took / SECOND + burst;
+	uint64_t least = rate * (period.took - period.away) / SECOND + burst;
+
+	cr_log_info("%lu packets passed, which may be %lu to %lu", passed, least, most);
+	cr_assert_leq(passed, most, "%lu of %lu", passed, most);
+	cr_assert_geq(passed, least * 99 / 100, "%lu of %lu", passed, least);
+}
+
+/* Answers in reality: two programs with one state, each on a CPU, at many times the rate. */
+Test(progs_guards, the_rate_of_answers_is_exact_on_two_cpus)
+{
+	const uint64_t rate = 1000, burst = 10;
+	struct arq_error error = {0};
+	struct fixture programs[2];
+	struct sender senders[2];
+	struct frame frames[2];
+	char path[64], packet[64];
+	uint64_t answers = 0, limited = 0;
+
+	size_t other = second_cpu();
+	const char *bpffs = fixture_begin();
+	guard_too_big(rate, SECOND, (uint32_t)burst);
+	const struct arq_program_options options = {.first = true, .guards = &guards};
+	snprintf(packet, sizeof(packet), "%s/arquant/packet", bpffs);
+	frame_build(&frames[0], &first_v4);
+	frame_build(&frames[1], &first_v6);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/arquant/1-%zu", bpffs, i + 1);
+		fixture_load(&programs[i], ARQ_PROGRAM_FIREWALL, &options, path, packet);
+		cr_assert_eq(arq_program_commit(programs[i].program, &error), 0, "%s", error.text);
+		senders[i] = (struct sender){.cpu = i ? other : (size_t)sched_getcpu(),
+					     .program = &programs[i],
+					     .frames = frames,
+					     .count = 2,
+					     .pause = SECOND / (10 * rate)};
+	}
+	struct period period = send_from_both(senders, duration());
+	for (size_t i = 0; i < 2; i++) {
+		struct arq_counters counters = fixture_counters(&programs[i]);
+		cr_assert_eq(counters.reasons[ARQ_REASON_TOO_BIG_SENT], counters.actions[XDP_TX]);
+		answers += counters.actions[XDP_TX];
+		limited += counters.reasons[ARQ_REASON_TOO_BIG_LIMITED];
+		fixture_unload(&programs[i]);
+	}
+	cr_assert_eq(answers + limited, senders[0].sent + senders[1].sent);
+	expect_rate(answers, rate, burst, period);
+}
+
 /* --- QUIC ------------------------------------------------------------------------------------- */
 
 static void guard_quic(uint32_t flags)
@@ -521,6 +671,36 @@ Test(progs_guards, quic_initials_are_limited_by_prefix)
 	cr_assert_eq(offer_initials(6), 3);
 	live->quic_initials.per_source = 0;
 	cr_assert_eq(offer_initials(4) + offer_initials(6), 3, "or all together");
+	unload();
+}
+
+/* Acceptance, shortened: 8 sources from two CPUs at far more than ten times the rate of each. */
+Test(progs_guards, quic_initials_are_limited_exactly_on_two_cpus)
+{
+	const uint64_t rate = 500, burst = 20, sources = 8;
+	struct frame_spec spec = {
+		.ip = 4, .protocol = 17, .payload = PAYLOAD_INITIAL_V1, .fill = 1200};
+	static struct frame frames[8];
+	struct sender senders[2];
+
+	size_t other = second_cpu();
+	fixture_begin();
+	limit_initials(32, 128);
+	set_rate(&guards.quic_initials.rate, rate, SECOND, (uint32_t)burst);
+	load();
+	for (uint32_t i = 0; i < sources; i++) {
+		spec.source = i;
+		frame_build(&frames[i], &spec);
+	}
+	for (size_t i = 0; i < 2; i++)
+		senders[i] = (struct sender){.cpu = i ? other : (size_t)sched_getcpu(),
+					     .program = &firewall,
+					     .frames = frames,
+					     .count = sources,
+					     .pause = SECOND / (10 * rate * sources)};
+	struct period period = send_from_both(senders, duration());
+	struct arq_counters counters = fixture_counters(&firewall);
+	expect_rate(counters.actions[XDP_PASS], sources * rate, sources * burst, period);
 	unload();
 }
 
