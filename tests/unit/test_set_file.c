@@ -96,6 +96,45 @@ Test(set_file, refuses_bad_lines_with_their_position_and_keeps_the_set)
 	}
 }
 
+/* The fuzzer's search, for a moment: bytes changed, taken out and doubled at random. */
+Test(set_file, keeps_its_word_for_any_bytes)
+{
+	static const char model[] = "192.0.2.0/24 tag until=2026-12-31T23:59:59Z # comment\n"
+				    "2001:db8::/32\tuntil=@1798761599 #tag=other\n203.0.113.9\n";
+	static const char bytes[] = "0123456789abcf:./#=@ \t\n\r-TZx";
+	uint64_t random = 88172645463325252u;
+	unsigned int accepted = 0;
+
+	for (int run = 0; run < 50000; run++) {
+		struct arq_set set = {0};
+		struct arq_error error = {0};
+		size_t size = sizeof(model) - 1;
+		char *text = malloc(size);
+		cr_assert_not_null(text);
+		memcpy(text, model, size);
+		for (int change = run % 4; change >= 0; change--) {
+			random ^= random << 13;
+			random ^= random >> 7;
+			random ^= random << 17;
+			size_t at = random % size;
+			if (random >> 20 & 1)
+				text[at] = bytes[(random >> 32) % (sizeof(bytes) - 1)];
+			else
+				size = at + 1;
+		}
+		int status = arq_set_parse(&set, "list", text, size, NULL, &error);
+		cr_assert(status == 0 ? !error.text[0] : error.text[0] && set.count == 0);
+		for (size_t i = 0; i < set.count; i++) {
+			cr_assert(arq_prefix_valid(&set.entries[i].prefix));
+			cr_assert_lt(set.entries[i].tag, set.tags_size);
+		}
+		accepted += status == 0;
+		free_set(&set);
+		free(text);
+	}
+	cr_assert_gt(accepted, 1000);
+}
+
 static void count_report(void *context, size_t done, size_t all)
 {
 	unsigned int *reports = context;
