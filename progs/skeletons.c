@@ -8,6 +8,7 @@
 #include <arquant/guards.h>
 #include <arquant/packet.h>
 #include <arquant/service.h>
+#include <arquant/trace.h>
 #include <arquant/tunables.h>
 #include <errno.h>
 #include <sys/socket.h>

@@ -11,8 +11,17 @@
 #include <arquant/counters.h>
 #include <arquant/packet.h>
 #include <arquant/reason.h>
+#include <arquant/trace.h>
 #include <bpf/bpf_helpers.h>
 #include <linux/bpf.h>
+#include <stdbool.h>
+
+/*
+ * Is this a private copy of the program, which a trace runs (arquant/trace.h)? False in every
+ * program that sees packets; the verifier then cuts what depends on it.
+ */
+const volatile bool arq_tracing SEC(".rodata.trace") = false;
+struct arq_trace arq_trace SEC(".bss.trace");
 
 struct arq_verdict {
 	__u32 action; /* enum xdp_action */
@@ -29,6 +38,8 @@ static __always_inline __u32 arq_cpu(void)
 static __always_inline void arq_count(struct arq_counters *counters,
 				      const struct arq_verdict *verdict)
 {
+	if (arq_tracing && verdict->rule)
+		arq_trace.rule = verdict->rule;
 	__u64 action = arq_index(verdict->action);
 	counters->actions[action <= XDP_REDIRECT ? action : ARQ_ACTION_INVALID]++;
 	if (verdict->reason == ARQ_REASON_NONE)
