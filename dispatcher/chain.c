@@ -146,6 +146,11 @@ unsigned int arq_chain_count_own(const struct arq_chain *chain)
 	return own;
 }
 
+bool arq_chain_takes_frags(const struct arq_chain *chain)
+{
+	return chain->kind != ARQ_CHAIN_DISPATCHER || chain->frags;
+}
+
 const char *arq_chain_mode_name(const struct arq_chain *chain)
 {
 	static const char *const names[] = {"auto", "native", "generic", "offload"};

@@ -83,6 +83,12 @@ int arq_chain_read(const char *interface, struct arq_chain *chain, struct arq_er
 /* How many slots of the chain are ours. */
 unsigned int arq_chain_count_own(const struct arq_chain *chain);
 
+/*
+ * Does the chain take frames in several buffers? The kernel does not tell of a program that is
+ * alone: ours does, and of another the answer is yes, for want of a better one.
+ */
+bool arq_chain_takes_frags(const struct arq_chain *chain);
+
 /* "none", "native", "generic" or "offload". */
 const char *arq_chain_mode_name(const struct arq_chain *chain);
 

@@ -373,7 +373,7 @@ int arq_trace_packet(struct arq_trace_run *run, const void *frame, size_t length
 				     "a frame of %zu bytes is too short; the kernel wants a whole "
 				     "Ethernet header, %d bytes",
 				     length, ARQ_TRACE_FRAME_MIN);
-	if (length > BUFFER_MAX && !run->chain.frags)
+	if (length > BUFFER_MAX && !arq_chain_takes_frags(&run->chain))
 		return arq_error_set(error, -EMSGSIZE,
 				     "%s: no packet of %zu bytes comes here: a frame of more than "
 				     "%d is in several buffers, which not all programs of the "

@@ -27,6 +27,7 @@ int arq_command_unload(int argc, char **argv);
 int arq_command_status(int argc, char **argv);
 int arq_command_firewall(int argc, char **argv);
 int arq_command_monitor(int argc, char **argv);
+int arq_command_doctor(int argc, char **argv);
 int arq_command_trace(int argc, char **argv);
 int arq_command_sampler(int argc, char **argv);
 

@@ -23,6 +23,7 @@ static const struct command {
 	{"status", arq_command_status, "show the slots of interfaces and their counters"},
 	{"monitor", arq_command_monitor, "watch every program on interfaces, foreign ones too"},
 	{"firewall", arq_command_firewall, "check the firewall's rules, and see what they do"},
+	{"doctor", arq_command_doctor, "say what will work here, and what to do where not"},
 	{"trace", arq_command_trace, "show what the chain does with a packet, without sending one"},
 	{"sampler", arq_command_sampler, "capture sampled packets"},
 };
