@@ -54,10 +54,9 @@ static int failed(const struct arq_trace_run *run, unsigned int slot, int code,
 		  struct arq_error *error)
 {
 	return arq_error_set(error, code,
-			     "%s: cannot run '%s' (slot %u) in a trace: %s; '--verbose' shows what "
-			     "the kernel said",
-			     run->chain.interface, run->chain.slots[slot].name, slot,
-			     strerror(-code));
+			     "cannot run '%s' (slot %u) in a trace: %s; '--verbose' shows what the "
+			     "kernel said",
+			     run->chain.slots[slot].name, slot, strerror(-code));
 }
 
 static int check_chain(const struct arq_chain *chain, struct arq_error *error)
@@ -199,8 +198,10 @@ static int build(struct arq_trace_run *run, struct arq_error *error)
 				     chain->interface, strerror(-code));
 	for (unsigned int i = 0; code == 0 && i < chain->slots_count; i++)
 		code = build_slot(run, i, error);
-	if (code || run->dispatcher)
+	if (code)
 		return arq_error_prefix(error, code, "%s", chain->interface);
+	if (run->dispatcher)
+		return 0;
 	run->program = run->slots[0].replica
 			       ? bpf_program__fd(arq_replica_program(run->slots[0].replica))
 			       : run->slots[0].foreign;

@@ -306,6 +306,15 @@ Test(doctor, shows_interfaces_in_use_unless_told_which)
 	json_object_put(document);
 }
 
+Test(doctor, prints_what_its_schema_says)
+{
+	lab_attach_foreign("arq0");
+	lab_shell("{ " ARQ_TEST_COMMAND
+		  " doctor --json --clean arq0 arq1 lo || [ $? = 1 ]; } | " ARQ_TEST_SOURCE
+		  "/tests/lab/check-schema " ARQ_TEST_SOURCE
+		  "/userspace/arquant/doctor.schema.json");
+}
+
 Test(doctor, refuses_interfaces_that_are_not_there)
 {
 	lab_assert_fails(lab_run("doctor", "arq0", "arq9"), "arq9", "ip link");

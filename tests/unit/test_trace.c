@@ -19,6 +19,7 @@
 #include <net/if.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -427,6 +428,80 @@ Test(trace, reads_packets_of_a_file)
 
 	result = lab_run("trace", "arq0", "--pcap", name, "--packet", "4");
 	lab_assert_fails(result, "has no packet 4");
+	lab_forget(name);
+}
+
+/* A pcapng file in the byte order that is not this machine's: section, interface, one packet. */
+static char *write_pcapng(const struct frame *frame, uint32_t claimed)
+{
+	const uint32_t padded = ((uint32_t)frame->length + 3) & ~3u;
+	const uint32_t head[] = {
+		0x0a0d0d0a,
+		28,
+		0x1a2b3c4d,
+		0x00010000,
+		0xffffffff,
+		0xffffffff,
+		28,
+		1,
+		20,
+		0x00010000,
+		0,
+		20,
+		6,
+		32 + padded,
+		0,
+		0,
+		0,
+		claimed,
+		(uint32_t)frame->length,
+	};
+	char *name = lab_config("");
+	FILE *file = fopen(name, "wb");
+
+	for (size_t i = 0; i < sizeof(head) / sizeof(head[0]); i++) {
+		uint32_t word = __builtin_bswap32(head[i]);
+		cr_assert_eq(fwrite(&word, sizeof(word), 1, file), 1);
+	}
+	uint32_t length = __builtin_bswap32(32 + padded);
+	cr_assert_eq(fwrite(frame->bytes, padded, 1, file), 1);
+	cr_assert_eq(fwrite(&length, sizeof(length), 1, file), 1);
+	cr_assert_eq(fclose(file), 0);
+	return name;
+}
+
+Test(trace, reads_pcapng_of_either_byte_order)
+{
+	const struct frame_spec spec = {.ip = 6, .protocol = 17, .source = 77};
+	static struct frame frame;
+
+	frame_build(&frame, &spec);
+	char *name = write_pcapng(&frame, (uint32_t)frame.length);
+	const struct lab_result *result = lab_run("trace", "arq0", "--pcap", name);
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	cr_assert_not_null(strstr(result->output, "arq0: 1 packet, drop 1\n"), "%s",
+			   result->output);
+	lab_forget(name);
+
+	name = write_pcapng(&frame, (uint32_t)frame.length + 8);
+	lab_assert_fails(lab_run("trace", "arq0", "--pcap", name), "byte 176",
+			 "longer than its block");
+	lab_forget(name);
+}
+
+/* Also of frames that no driver would hand up. */
+Test(trace, prints_what_its_schema_says)
+{
+	static struct frame frames[80];
+
+	cr_assert_leq(frame_case_count, 80);
+	for (size_t i = 0; i < frame_case_count; i++)
+		frame_build(&frames[i], &frame_cases[i].spec);
+	char *name = write_pcap(frames, frame_case_count, 0);
+	setenv("CAPTURE", name, 1);
+	lab_shell(ARQ_TEST_COMMAND " trace arq0 --json --pcap $CAPTURE | " ARQ_TEST_SOURCE
+				   "/tests/lab/check-schema " ARQ_TEST_SOURCE
+				   "/userspace/arquant/trace.schema.json");
 	lab_forget(name);
 }
 

@@ -3,10 +3,10 @@
 
 #include "dispatcher/chain.h"
 #include "dispatcher/doctor.h"
+#include "userspace/arquant/json.h"
 
 #include <errno.h>
 #include <getopt.h>
-#include <json-c/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,11 +175,6 @@ static void print_table(const struct report *report, const struct options *optio
 
 /* --- for programs ----------------------------------------------------------------------------- */
 
-static void add_text(struct json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
 static struct json_object *json_findings(const struct arq_diagnosis *diagnosis)
 {
 	struct json_object *array = json_object_new_array();
@@ -187,12 +182,12 @@ static struct json_object *json_findings(const struct arq_diagnosis *diagnosis)
 	for (unsigned int i = 0; i < diagnosis->count; i++) {
 		const struct arq_finding *finding = &diagnosis->findings[i];
 		struct json_object *object = json_object_new_object();
-		add_text(object, "check", finding->check);
-		add_text(object, "state", arq_finding_state_name(finding->state));
-		add_text(object, "found", finding->found);
-		add_text(object, "needed", finding->needed);
+		arq_json_add_text(object, "check", finding->check);
+		arq_json_add_text(object, "state", arq_finding_state_name(finding->state));
+		arq_json_add_text(object, "found", finding->found);
+		arq_json_add_text(object, "needed", finding->needed);
 		if (finding->advice[0])
-			add_text(object, "advice", finding->advice);
+			arq_json_add_text(object, "advice", finding->advice);
 		json_object_array_add(array, object);
 	}
 	return array;
@@ -211,22 +206,17 @@ static void print_json(const struct report *report, const struct options *option
 			continue;
 		}
 		struct json_object *object = json_object_new_object();
-		add_text(object, "interface", subject->name);
+		arq_json_add_text(object, "interface", subject->name);
 		json_object_object_add(object, "checks", findings);
 		json_object_array_add(interfaces, object);
 	}
 	json_object_object_add(document, "interfaces", interfaces);
 	for (int state = ARQ_FINDING_OK; state <= ARQ_FINDING_FAILED; state++)
-		json_object_object_add(document,
-				       arq_finding_state_name((enum arq_finding_state)state),
-				       json_object_new_uint64(report->totals[state]));
+		arq_json_add_number(document, arq_finding_state_name((enum arq_finding_state)state),
+				    report->totals[state]);
 	if (options->clean)
-		json_object_object_add(document, "removed",
-				       json_object_new_uint64(report->removed));
-	fprintf(stream, "%s\n",
-		json_object_to_json_string_ext(document, JSON_C_TO_STRING_PRETTY |
-								 JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(document);
+		arq_json_add_number(document, "removed", report->removed);
+	arq_json_print(document, false, stream);
 }
 
 int arq_command_doctor(int argc, char **argv)

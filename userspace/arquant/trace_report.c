@@ -3,9 +3,9 @@
 
 #include "dispatcher/trace.bpf.h"
 #include "progs/sampler/summary.h"
+#include "userspace/arquant/json.h"
 
 #include <inttypes.h>
-#include <json-c/json.h>
 #include <string.h>
 
 /* "invalid 4294967295" */
@@ -196,29 +196,14 @@ void arq_trace_print_end(const struct arq_trace_report *report, FILE *stream)
 
 /* --- for programs ----------------------------------------------------------------------------- */
 
-static void add_number(struct json_object *object, const char *key, uint64_t value)
-{
-	json_object_object_add(object, key, json_object_new_uint64(value));
-}
-
-static void add_text(struct json_object *object, const char *key, const char *value)
-{
-	json_object_object_add(object, key, json_object_new_string(value));
-}
-
-static void add_flag(struct json_object *object, const char *key, bool value)
-{
-	json_object_object_add(object, key, json_object_new_boolean(value));
-}
-
 static void add_reason(struct json_object *object, const struct arq_trace_report *report,
 		       const struct arq_replica_verdict *verdict)
 {
-	add_text(object, "reason", arq_reason_name(verdict->reason));
+	arq_json_add_text(object, "reason", arq_reason_name(verdict->reason));
 	if (!verdict->rule)
 		return;
-	add_number(object, "rule", verdict->rule);
-	add_text(object, "rule_name", arq_rule_name(&report->rules, verdict->rule));
+	arq_json_add_number(object, "rule", verdict->rule);
+	arq_json_add_text(object, "rule_name", arq_rule_name(&report->rules, verdict->rule));
 }
 
 static struct json_object *json_parts(const struct arq_trace_report *report,
@@ -231,8 +216,8 @@ static struct json_object *json_parts(const struct arq_trace_report *report,
 		if (!part->ran)
 			continue;
 		struct json_object *object = json_object_new_object();
-		add_text(object, "program", arq_program_name(parts[i]));
-		add_text(object, "action", arq_action_name(part->action));
+		arq_json_add_text(object, "program", arq_program_name(parts[i]));
+		arq_json_add_text(object, "action", arq_action_name(part->action));
 		add_reason(object, report, part);
 		json_object_array_add(array, object);
 	}
@@ -246,20 +231,20 @@ static struct json_object *json_slot(const struct arq_trace_report *report, unsi
 	const struct arq_chain_slot *live = &chain->slots[number];
 	struct json_object *object = json_object_new_object();
 
-	add_number(object, "slot", number);
-	add_number(object, "id", live->id);
-	add_text(object, "name", live->name);
+	arq_json_add_number(object, "slot", number);
+	arq_json_add_number(object, "id", live->id);
+	arq_json_add_text(object, "name", live->name);
 	if (chain->kind == ARQ_CHAIN_DISPATCHER)
-		add_number(object, "priority", live->priority);
-	add_text(object, "owner", live->program < 0 ? "foreign" : "own");
-	add_flag(object, "reached", slot->reached && !slot->skipped);
+		arq_json_add_number(object, "priority", live->priority);
+	arq_json_add_text(object, "owner", live->program < 0 ? "foreign" : "own");
+	arq_json_add_bool(object, "reached", slot->reached && !slot->skipped);
 	if (slot->skipped)
-		add_flag(object, "skipped", true);
+		arq_json_add_bool(object, "skipped", true);
 	if (slot->reached && !slot->skipped)
-		add_text(object, "action", arq_action_name(known_action(slot->action)));
+		arq_json_add_text(object, "action", arq_action_name(known_action(slot->action)));
 	if (live->program < 0)
 		return object;
-	add_text(object, "program", arq_program_name((uint32_t)live->program));
+	arq_json_add_text(object, "program", arq_program_name((uint32_t)live->program));
 	if (!slot->reached)
 		return object;
 	add_reason(object, report, reason_of(slot));
@@ -278,24 +263,22 @@ void arq_trace_print_json(struct arq_trace_report *report, const struct arq_trac
 	char summary[ARQ_SUMMARY_MAX];
 
 	count(report, seen);
-	add_text(object, "interface", chain->interface);
+	arq_json_add_text(object, "interface", chain->interface);
 	if (chain->kind == ARQ_CHAIN_DISPATCHER)
-		add_number(object, "dispatcher", chain->id);
+		arq_json_add_number(object, "dispatcher", chain->id);
 	if (seen->number)
-		add_number(object, "packet", seen->number);
-	add_text(object, "summary", arq_packet_summary(seen->frame, seen->length, summary));
-	add_number(object, "length", seen->length);
-	add_number(object, "captured", seen->captured);
-	add_text(object, "action", arq_action_name(known_action(result->action)));
+		arq_json_add_number(object, "packet", seen->number);
+	arq_json_add_text(object, "summary",
+			  arq_packet_summary(seen->frame, seen->length, summary));
+	arq_json_add_number(object, "length", seen->length);
+	arq_json_add_number(object, "captured", seen->captured);
+	arq_json_add_text(object, "action", arq_action_name(known_action(result->action)));
 	if (result->slot >= 0)
-		add_number(object, "slot", (uint64_t)result->slot);
-	add_flag(object, "rewritten", result->rewritten);
-	add_flag(object, "foreign_ran", has_foreign(report, result));
+		arq_json_add_number(object, "slot", (uint64_t)result->slot);
+	arq_json_add_bool(object, "rewritten", result->rewritten);
+	arq_json_add_bool(object, "foreign_ran", has_foreign(report, result));
 	for (unsigned int i = 0; i < chain->slots_count; i++)
 		json_object_array_add(slots, json_slot(report, i, &result->slots[i]));
 	json_object_object_add(object, "slots", slots);
-	fprintf(stream, "%s\n",
-		json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN |
-							       JSON_C_TO_STRING_NOSLASHESCAPE));
-	json_object_put(object);
+	arq_json_print(object, true, stream);
 }
