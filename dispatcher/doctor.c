@@ -7,6 +7,7 @@
 #include "dispatcher/owner.h"
 #include "dispatcher/pins.h"
 #include "dispatcher/sweep.h"
+#include "dispatcher/watch.h"
 
 #include <bpf/bpf.h>
 #include <cap-ng.h>
@@ -243,6 +244,21 @@ static void check_ext(struct arq_diagnosis *diagnosis)
 				    "kernel that is not locked down");
 }
 
+static void check_tracing(struct arq_diagnosis *diagnosis)
+{
+	struct arq_finding *finding =
+		arq_finding_add(diagnosis, "TRACING", "programs of type TRACING, for monitor");
+	struct arq_error error = {0};
+	double unused;
+
+	if (arq_slot_watch_probe(&unused, &error) == 0) {
+		arq_finding_say(finding, ARQ_FINDING_OK, "allowed");
+		return;
+	}
+	/* Which says what to do as well. */
+	arq_finding_say(finding, ARQ_FINDING_WARNING, "%s", error.text);
+}
+
 static void check_cpus(struct arq_diagnosis *diagnosis)
 {
 	struct arq_finding *finding =
@@ -385,6 +401,7 @@ void arq_doctor_machine(struct arq_diagnosis *diagnosis)
 	check_btf(diagnosis);
 	check_jit(diagnosis);
 	check_ext(diagnosis);
+	check_tracing(diagnosis);
 	check_cpus(diagnosis);
 	check_memlock(diagnosis);
 	check_libxdp(diagnosis);

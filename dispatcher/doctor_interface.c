@@ -5,6 +5,7 @@
 #include "dispatcher/chain.h"
 #include "dispatcher/device.h"
 #include "dispatcher/kernel.h"
+#include "dispatcher/protocol.h"
 
 #include <arquant/service.h>
 #include <bpf/bpf.h>
@@ -336,20 +337,16 @@ static void check_dispatcher(const struct subject *subject, struct arq_finding *
 	const struct arq_chain *chain = &subject->chain;
 	unsigned int own = arq_chain_count_own(chain);
 	unsigned int free_slots = ARQ_CHAIN_SLOTS - chain->slots_count;
-	struct xdp_dispatcher_config config;
-	char version[32] = "";
-
-	if (read_config(chain->id, &config))
-		snprintf(version, sizeof(version), ", protocol %u", config.dispatcher_version);
 	bool full = free_slots < SLOTS_OF_OURS;
 	bool generic = chain->mode == ARQ_CHAIN_GENERIC;
 	arq_finding_say(finding,
 			full && !own      ? ARQ_FINDING_FAILED
 			: full || generic ? ARQ_FINDING_WARNING
 					  : ARQ_FINDING_OK,
-			"libxdp dispatcher %u%s, mode %s: %u of ours, %u of others, %u free",
-			chain->id, version, arq_chain_mode_name(chain), own,
-			chain->slots_count - own, free_slots);
+			"libxdp dispatcher %u, protocol %u, mode %s: %u of ours, %u of others, %u "
+			"free",
+			chain->id, arq_dispatcher_protocol(chain->id), arq_chain_mode_name(chain),
+			own, chain->slots_count - own, free_slots);
 	if (full)
 		arq_finding_advise(finding,
 				   own ? "a load over ours needs free slots for a moment; "

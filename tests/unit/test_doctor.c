@@ -121,6 +121,8 @@ Test(doctor, finds_a_machine_that_is_well)
 		assert_finding(find(document, true, "EXT"), "ok", "allowed", NULL);
 	else
 		assert_finding(find(document, true, "EXT"), "warning", "refused", "--bundle");
+	assert_finding(find(document, true, "TRACING"), lab_kernel_chains() ? "ok" : "warning", "",
+		       NULL);
 	cr_assert_eq(lab_number(document, "failed"), 0);
 	json_object_put(document);
 }
