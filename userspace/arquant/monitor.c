@@ -141,6 +141,8 @@ static int watch(const struct options *options, char *const *names, size_t count
 	struct arq_monitor monitor = {0};
 
 	int code = arq_kernel_check_privileges(error);
+	if (code == 0)
+		code = arq_kernel_check_cpus(error);
 	if (code)
 		return code;
 	int stop = arq_loop_catch_signals(error);
