@@ -50,7 +50,6 @@ static struct arq_error error;
 
 static void load(void)
 {
-	path = lab_config(config_text);
 	const struct lab_result *result = chained ? lab_run("load", "--config", path)
 						  : lab_run("load", "--bundle", "--config", path);
 	cr_assert_eq(result->status, 0, "%s", result->error);
@@ -60,6 +59,7 @@ static void setup(void)
 {
 	lab_enter();
 	chained = lab_kernel_chains();
+	path = lab_config(config_text);
 	load();
 	cr_assert_eq(arq_pins_path(directory, if_nametoindex("arq0")), 0);
 	for (size_t i = 0; i < PARTS; i++)
@@ -277,6 +277,59 @@ Test(trace, agrees_on_rules)
 		cr_assert_eq(traced(&result, 0)->rule, 0, "the rule of the packet before");
 	}
 	arq_trace_close(run);
+}
+
+/* What programs remember is in the copies, too. */
+Test(trace, agrees_on_blocked_sources)
+{
+	const struct frame_spec spec = {.ip = 4, .protocol = 17, .source = 78};
+	struct frame frame;
+
+	frame_build(&frame, &spec);
+	struct arq_trace_run *run = open_trace();
+	cr_assert_eq(compare(run, &frame, "before"), XDP_PASS);
+	const struct lab_result *result =
+		lab_run("firewall", "block", "198.51.100.78", "--for", "1h");
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	/* A trace is of the moment when it was opened. */
+	struct arq_trace_result old;
+	cr_assert_eq(arq_trace_packet(run, frame.bytes, frame.length, &old, &error), 0);
+	cr_assert_eq(old.action, XDP_PASS);
+	arq_trace_close(run);
+	run = open_trace();
+	cr_assert_eq(compare(run, &frame, "blocked"), XDP_DROP);
+	arq_trace_close(run);
+}
+
+/* A program that answers rewrites its copy of the packet; nothing is sent, and no rate is used up.
+ */
+Test(trace, says_when_a_packet_is_rewritten)
+{
+	const struct frame_spec spec = {.ip = 4, .fragment = 0x2000, .protocol = 17, .source = 78};
+	struct arq_trace_result result;
+	struct frame frame;
+
+	lab_forget(path);
+	path = lab_config("interfaces: [{ name: arq0 }]\n"
+			  "firewall:\n"
+			  "  fragments: packet-too-big\n"
+			  "  packet_too_big: { rate: 1/m, burst: 1 }\n");
+	load();
+	frame_build(&frame, &spec);
+	for (int turn = 0; turn < 2; turn++) {
+		struct live before = read_live();
+		struct arq_trace_run *run = open_trace();
+		cr_assert_eq(arq_trace_packet(run, frame.bytes, frame.length, &result, &error), 0);
+		cr_assert_eq(result.action, XDP_TX);
+		cr_assert(result.rewritten);
+		/* The second one of the same trace is beyond the rate. */
+		cr_assert_eq(arq_trace_packet(run, frame.bytes, frame.length, &result, &error), 0);
+		cr_assert_eq(result.action, XDP_DROP);
+		cr_assert_not(result.rewritten);
+		arq_trace_close(run);
+		struct live after = read_live();
+		cr_assert_eq(memcmp(&before, &after, sizeof(before)), 0);
+	}
 }
 
 Test(trace, agrees_on_packets_to_a_socket)
