@@ -78,6 +78,7 @@ Test(set_file, refuses_bad_lines_with_their_position_and_keeps_the_set)
 		{"1.2.3.4 until=@99999999999", "list:1:9: "},
 		{"1.2.3.4 until=@1 until=@2", "list:1:18: "},
 		{"1.2.3.4 until=", "list:1:9: "},
+		{"1.2.3.4 a\033[2J", "list:1:10: "},
 		{"1.2.3.4 "
 		 "0123456789012345678901234567890123456789012345678901234567890123",
 		 "list:1:9: "},

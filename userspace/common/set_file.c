@@ -205,13 +205,19 @@ static int find_tag(struct parser *parser, const struct word *word, uint32_t *ta
 {
 	uint32_t hash = 2166136261u;
 
-	if (word->length >= ARQ_SET_TAG_MAX || memchr(word->at, '\0', word->length)) {
+	if (word->length >= ARQ_SET_TAG_MAX) {
 		arq_error_set(parser->error, -EINVAL, "the tag has %zu bytes; give it up to %d",
 			      word->length, ARQ_SET_TAG_MAX - 1);
 		return refuse(parser, word->at, -EINVAL);
 	}
-	for (size_t i = 0; i < word->length; i++)
-		hash = (hash ^ (uint8_t)word->at[i]) * 16777619u;
+	for (size_t i = 0; i < word->length; i++) {
+		uint8_t byte = (uint8_t)word->at[i];
+		if (byte < ' ' || byte == 0x7f) {
+			arq_error_set(parser->error, -EINVAL, "the tag has a control character");
+			return refuse(parser, word->at + i, -EINVAL);
+		}
+		hash = (hash ^ byte) * 16777619u;
+	}
 	uint32_t *memory = &parser->tags[hash % TAG_MEMORIES];
 	const char *known = parser->set->tags + *memory;
 	if (*memory && strncmp(known, word->at, word->length) == 0 && !known[word->length]) {
