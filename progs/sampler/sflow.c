@@ -367,6 +367,14 @@ void arq_sflow_sample(struct arq_sflow *sflow, const struct arq_sample *sample, 
 	}
 }
 
+void arq_sflow_lost(struct arq_sflow *sflow, uint32_t ifindex, uint64_t lost)
+{
+	struct source *source = lost ? find_source(sflow, ifindex) : NULL;
+
+	if (source)
+		source->drops += (uint32_t)lost;
+}
+
 /* --- counters --------------------------------------------------------------------------------- */
 
 #define UNKNOWN UINT32_MAX /* what the standard says where nothing is counted */

@@ -64,6 +64,9 @@ void arq_sflow_destroy(struct arq_sflow *sflow);
 /* Adds a sample; `lost` as many were lost on its interface since the last call. */
 void arq_sflow_sample(struct arq_sflow *sflow, const struct arq_sample *sample, uint64_t lost);
 
+/* As many more were lost on the interface, and no sample tells of them: the next one does. */
+void arq_sflow_lost(struct arq_sflow *sflow, uint32_t ifindex, uint64_t lost);
+
 void arq_sflow_counters(struct arq_sflow *sflow, const struct arq_sflow_interface *interface);
 
 /* Sends what waits. */

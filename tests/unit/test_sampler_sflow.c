@@ -75,6 +75,7 @@ Test(sflow, writes_flows)
 
 	arq_sflow_sample(sflow, sample, 2);
 	sample->pool = 1250;
+	arq_sflow_lost(sflow, 3, 4);
 	arq_sflow_sample(sflow, sample, 0);
 	cr_expect_eq(count, 0, "nothing leaves before it has to");
 	arq_sflow_flush(sflow);
@@ -84,7 +85,7 @@ Test(sflow, writes_flows)
 	EXPECT(0, 6, 2);
 	EXPECT(0, 7, 3, 4 * 19, 1, 0, 3, 100, 100, 2, 0, 3, 0, 0, 1, 1, 4 * 6, 1, 1504, 4, 5,
 	       0x01020304, 0x05000000);
-	EXPECT(0, 28, 3, 4 * 19, 2, 0, 3, 100, 350, 2);
+	EXPECT(0, 28, 3, 4 * 19, 2, 0, 3, 100, 350, 6);
 	cr_expect_eq(lengths[0], 4 * 49);
 	arq_sflow_destroy(sflow);
 }
@@ -184,12 +185,11 @@ Test(sflow, bounds_its_interfaces)
 	arq_sflow_flush(sflow);
 	arq_sflow_sample(sflow, make(&record, 20), 0);
 	arq_sflow_flush(sflow);
-	expect((count - 1) % 8, HEAD_WORDS,
-	       (const uint32_t[]){2 * ARQ_SFLOW_INTERFACES_MAX + 1, 0, 3}, 3);
+	EXPECT((count - 1) % 8, HEAD_WORDS, 2 * ARQ_SFLOW_INTERFACES_MAX + 1, 0, 3);
 	/* The first that came is a new one. */
 	make(&record, 20)->ifindex = 1001;
 	arq_sflow_sample(sflow, &record.sample, 0);
 	arq_sflow_flush(sflow);
-	expect((count - 1) % 8, HEAD_WORDS, (const uint32_t[]){1, 0, 1001}, 3);
+	EXPECT((count - 1) % 8, HEAD_WORDS, 1, 0, 1001);
 	arq_sflow_destroy(sflow);
 }

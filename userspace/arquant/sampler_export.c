@@ -71,7 +71,6 @@ struct exporter {
 	struct arq_sflow *sflow; /* NULL until it is known who we are */
 	struct arq_links *links;
 	uint64_t next_counters_ns;
-	uint64_t lost; /* of interfaces that were left */
 	unsigned int collectors_count;
 	struct collector collectors[COLLECTORS_MAX];
 	unsigned int interfaces_count;
@@ -208,7 +207,8 @@ static int on_left(uint32_t ifindex, const char *interface, uint64_t lost, void 
 	struct exporter *exporter = context;
 
 	(void)interface;
-	exporter->lost += lost;
+	if (exporter->sflow)
+		arq_sflow_lost(exporter->sflow, ifindex, lost);
 	for (unsigned int i = 0; i < exporter->interfaces_count; i++) {
 		if (exporter->interfaces[i] == ifindex)
 			exporter->interfaces[i--] =

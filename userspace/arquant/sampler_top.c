@@ -200,6 +200,16 @@ static int on_sample(const struct arq_watch_sample *seen, void *context)
 	return 0;
 }
 
+static int on_left(uint32_t ifindex, const char *interface, uint64_t lost, void *context)
+{
+	struct top *top = context;
+
+	(void)ifindex;
+	(void)interface;
+	top->lost += lost;
+	return 0;
+}
+
 static int on_tick(void *context)
 {
 	struct top *top = context;
@@ -223,7 +233,7 @@ static int show(const struct options *options, struct arq_error *error)
 {
 	static struct top top;
 	const struct arq_watch_handler handler = {
-		.sample = on_sample, .tick = on_tick, .context = &top};
+		.sample = on_sample, .tick = on_tick, .left = on_left, .context = &top};
 	struct arq_watch_totals totals;
 
 	top = (struct top){.options = options,
