@@ -33,10 +33,13 @@ const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX] = {
 	{"blocks_manual", "blocks_manual", ARQ_MAP_KEPT},
 	{".bss.guards", "guards", ARQ_MAP_RENEWED},
 	{".data.arq_tunables", "data", ARQ_MAP_RENEWED},
-	{".bss.sources", "sources_filter", ARQ_MAP_RENEWED},
-	{"rule_names", "rule_names", ARQ_MAP_RENEWED},
-	{"sources_v4", "sources_v4", ARQ_MAP_RENEWED},
-	{"sources_v6", "sources_v6", ARQ_MAP_RENEWED},
+	{"rule_slots", "rule_slots", ARQ_MAP_KEPT},
+	{"rule_counters", "rule_counters", ARQ_MAP_KEPT},
+	{"shadow_counters", "shadow_counters", ARQ_MAP_RENEWED},
+	{"generations", "generations", ARQ_MAP_RENEWED},
+	{"lookup_roots", "lookup_roots", ARQ_MAP_RENEWED},
+	{"lookup_nodes", "lookup_nodes", ARQ_MAP_RENEWED},
+	{".data.live", "live", ARQ_MAP_RENEWED},
 };
 
 static int __attribute__((format(printf, 2, 3)))

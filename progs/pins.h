@@ -24,7 +24,7 @@ struct arq_map_role {
 	enum arq_map_life life;
 };
 
-#define ARQ_MAP_ROLES_MAX 23
+#define ARQ_MAP_ROLES_MAX 26
 extern const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX];
 
 /* A commit pins under the name and this first, and renames then: the change is one step. */

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "progs/program.h"
 
-#include "progs/firewall/policy.h"
+#include "progs/firewall/compile.h"
+#include "progs/firewall/generation.h"
 #include "progs/pins.h"
 #include "progs/skeletons.h"
 
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -91,14 +91,6 @@ static int make_directories(struct arq_program *program, const char *pin_directo
 
 /* --- maps ------------------------------------------------------------------------------------- */
 
-static int fill_sources(int map, const struct arq_policy_table *table)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, options);
-	uint32_t count = table->count;
-
-	return count ? bpf_map_update_batch(map, table->keys, table->values, &count, &options) : 0;
-}
-
 /* What a map holds when it begins: the initial value of variables, nothing for others. */
 static int fill_variables(int map, const struct bpf_map *from)
 {
@@ -117,9 +109,10 @@ static int create_map(struct bpf_map *map)
 	int example = -1;
 
 	if (inner) {
+		LIBBPF_OPTS(bpf_map_create_opts, like, .map_flags = bpf_map__map_flags(inner));
 		example = bpf_map_create(bpf_map__type(inner), NULL, bpf_map__key_size(inner),
 					 bpf_map__value_size(inner), bpf_map__max_entries(inner),
-					 NULL);
+					 &like);
 		if (example < 0)
 			return example;
 		options.inner_map_fd = (uint32_t)example;
@@ -184,8 +177,8 @@ static int pin_now(struct pin *pin, int map, struct arq_error *error)
 		      : 0;
 }
 
-/* Creates the map, fills it with `table` or its variables, and hands it to the object. */
-static int make_map(struct pin *pin, const struct arq_policy_table *table, struct arq_error *error)
+/* Creates the map, fills it with its variables, and hands it to the object. */
+static int make_map(struct pin *pin, struct arq_error *error)
 {
 	const char *what = "create";
 
@@ -193,7 +186,7 @@ static int make_map(struct pin *pin, const struct arq_policy_table *table, struc
 	int status = map < 0 ? map : 0;
 	if (status == 0) {
 		what = "fill";
-		status = table ? fill_sources(map, table) : fill_variables(map, pin->map);
+		status = fill_variables(map, pin->map);
 	}
 	if (status == 0) {
 		what = "use";
@@ -209,52 +202,28 @@ static int make_map(struct pin *pin, const struct arq_policy_table *table, struc
 	return status;
 }
 
-static int make_sources(struct pin *pin, int family, const struct arq_policy *policy,
-			struct arq_error *error)
+/* As long as this machine wants it: those that have an element for each CPU. */
+static int size_map(const struct pin *pin, const char *name)
 {
-	struct arq_policy_table table = {0};
-
-	int status = policy ? arq_policy_compile(policy, family, &table) : 0;
-	/* The program does not look into an empty one, but the kernel wants room for one entry. */
-	if (status == 0 && table.count)
-		status = bpf_map__set_max_entries(pin->map, table.count);
-	if (status)
-		return arq_error_set(error, status, "cannot compile the policy: %s",
-				     strerror(-status));
-	status = make_map(pin, &table, error);
-	arq_policy_table_free(&table);
-	return status;
-}
-
-static int make_rule_names(struct pin *pin, const struct arq_policy *policy,
-			   struct arq_error *error)
-{
-	uint32_t count = policy ? (uint32_t)arq_policy_rule_count(policy) : 0;
-
-	int status = bpf_map__set_max_entries(pin->map, count + 1);
-	if (status == 0)
-		status = make_map(pin, NULL, error);
-	for (uint32_t rule = 1; rule <= count && status == 0; rule++) {
-		struct arq_rule_name name = {0};
-		snprintf(name.text, sizeof(name.text), "%s", arq_policy_rule_name(policy, rule));
-		status = bpf_map_update_elem(bpf_map__fd(pin->map), &rule, &name, BPF_ANY);
-	}
-	return status && !error->text[0]
-		       ? arq_error_set(error, status, "cannot store the rules' names: %s",
-				       strerror(-status))
-		       : status;
+	if (strcmp(name, "rule_counters") != 0)
+		return 0;
+	int cpus = libbpf_num_possible_cpus();
+	return cpus < 0 ? cpus : bpf_map__set_max_entries(pin->map, (uint32_t)cpus);
 }
 
 static int prepare_role(struct arq_program *program, const struct arq_map_role *role,
-			const struct arq_program_options *options, const char *pin_directory,
-			const char *packet_pin, struct arq_error *error)
+			const char *pin_directory, const char *packet_pin, struct arq_error *error)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(program->skeleton.object, role->map);
 	if (!map)
 		return 0;
 	struct pin *pin = &program->pins[program->pin_count++];
 	pin->map = map;
-	int status = arq_pin_locate(pin->path, role, program->id, pin_directory, packet_pin);
+	int status = size_map(pin, role->map);
+	if (status)
+		return arq_error_set(error, status, "cannot size the map '%s': %s", role->map,
+				     strerror(-status));
+	status = arq_pin_locate(pin->path, role, program->id, pin_directory, packet_pin);
 	if (status == -ENAMETOOLONG)
 		return arq_error_set(error, status, "the path of pin '%s' is too long", role->pin);
 	if (status == -ENOENT)
@@ -265,13 +234,7 @@ static int prepare_role(struct arq_program *program, const struct arq_map_role *
 		if (status)
 			return status < 0 ? status : 0;
 	}
-	if (strcmp(role->map, "sources_v4") == 0)
-		return make_sources(pin, AF_INET, options->policy, error);
-	if (strcmp(role->map, "sources_v6") == 0)
-		return make_sources(pin, AF_INET6, options->policy, error);
-	if (strcmp(role->map, "rule_names") == 0)
-		return make_rule_names(pin, options->policy, error);
-	return make_map(pin, NULL, error);
+	return make_map(pin, error);
 }
 
 static int prepare_maps(struct arq_program *program, const struct arq_program_options *options,
@@ -281,11 +244,55 @@ static int prepare_maps(struct arq_program *program, const struct arq_program_op
 		const struct arq_map_role *role = &arq_map_roles[i];
 		if (role->life == ARQ_MAP_INTERFACE && !arq_skeleton_samples(program->id, options))
 			continue;
-		int status = prepare_role(program, role, options, pin_directory, packet_pin, error);
+		int status = prepare_role(program, role, pin_directory, packet_pin, error);
 		if (status)
 			return status;
 	}
 	return 0;
+}
+
+/* --- rules ------------------------------------------------------------------------------------ */
+
+/*
+ * The number for the first generation of a program: the one that is not in force where the program
+ * replaces another, as both name their rules in the same slots; else 0.
+ */
+static uint32_t first_generation(enum arq_program_id id, const char *pin_directory)
+{
+	struct arq_generations *former;
+	struct arq_error unused = {0};
+
+	if (!pin_directory || arq_generations_open(id, pin_directory, &former, &unused))
+		return 0;
+	uint32_t number = arq_generations_current(former) ^ 1;
+	arq_generations_close(former);
+	return number;
+}
+
+/* Puts the rules into force in the program that is to be loaded. */
+static int prepare_rules(struct arq_program *program, const struct arq_program_options *options,
+			 const char *pin_directory, struct arq_error *error)
+{
+	const struct arq_ruleset none = {.default_action = ARQ_RULE_PASS};
+	struct arq_generations *generations;
+	struct arq_compiled *compiled;
+
+	if (!arq_skeleton_has(program->id, options, ARQ_PROGRAM_FIREWALL))
+		return 0;
+	int status = arq_compile(options->ruleset ? options->ruleset : &none, options->interface,
+				 &compiled, error);
+	if (status)
+		return status;
+	status = arq_generations_open_object(program->skeleton.object, &generations, error);
+	if (status == 0) {
+		arq_generations_begin(generations, first_generation(program->id, pin_directory));
+		status = arq_generation_prepare(generations, compiled, options->guards, error);
+		if (status == 0)
+			arq_generation_commit(generations, 0);
+		arq_generations_close(generations);
+	}
+	arq_compiled_destroy(compiled);
+	return status;
 }
 
 /* --- the program ------------------------------------------------------------------------------ */
@@ -311,6 +318,8 @@ int arq_program_open(enum arq_program_id id, const struct arq_program_options *o
 		status = make_directories(opened, pin_directory, error);
 	if (status == 0)
 		status = prepare_maps(opened, options, pin_directory, packet_pin, error);
+	if (status == 0)
+		status = prepare_rules(opened, options, pin_directory, error);
 	if (status) {
 		arq_program_close(opened);
 		return status;

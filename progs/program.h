@@ -14,10 +14,10 @@
  *                          (maps, pins, directories) is gone and a predecessor's pins are untouched
  *   arq_program_unpin()    at unload
  *
- * When the program is already pinned there (it is being replaced), counters, services and sockets
- * (xsks) are kept: the new program takes over the pinned maps if their sizes fit, so nothing
- * is lost while both run. The firewall's tables and the live variables are made anew and take the
- * place of the old pins at commit.
+ * When the program is already pinned there (it is being replaced), counters, those of the rules
+ * among them, services and sockets (xsks) are kept: the new program takes over the pinned maps if
+ * their sizes fit, so nothing is lost while both run. The firewall's tables and the live variables
+ * are made anew and take the place of the old pins at commit.
  *
  * `pin_directory` is the interface's directory, "<bpffs>/arquant/NETNS-IFINDEX", and `packet_pin`
  * the metadata map, "<bpffs>/arquant/packet" (see arquant/program.h for the layout). Directories
@@ -41,8 +41,8 @@
 #include <stdint.h>
 
 struct arq_guards; /* arquant/guards.h */
-struct arq_policy; /* progs/firewall/policy.h */
 struct arq_program;
+struct arq_ruleset; /* progs/firewall/rule.h */
 struct bpf_object;
 
 /* Bit of a program in a set of them. */
@@ -95,7 +95,8 @@ struct arq_program_options {
 	uint32_t chain;
 	bool pass_malformed; /* firewall: count malformed packets with their reason, but pass them
 			      */
-	const struct arq_policy *policy; /* firewall: rules, borrowed during the call; NULL: none */
+	const struct arq_ruleset *ruleset; /* firewall: borrowed during the call; NULL: none */
+	const char *interface; /* firewall: leave out rules for others; NULL: take all */
 	const struct arq_guards *guards; /* firewall: borrowed during the call; NULL: none */
 	uint32_t sample_one_in; /* take 1 packet in so many, 0: none; live: arq_sampler_set() */
 	uint32_t drop_one_in; /* the same for packets that are dropped; 0: as sample_one_in */

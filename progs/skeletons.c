@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "progs/skeletons.h"
 
-#include "progs/firewall/policy.h"
+#include "progs/firewall/classify.h"
 #include "progs/lib/sampling.h"
 
 #include <arquant/block.h>
+#include <arquant/generation.h>
 #include <arquant/guards.h>
 #include <arquant/packet.h>
 #include <arquant/service.h>
 #include <arquant/trace.h>
 #include <arquant/tunables.h>
 #include <errno.h>
-#include <sys/socket.h>
 
 /* Generated from the BPF halves; the headers above define the types of their variables. */
 #include "arq_bundle.skel.h"
@@ -34,11 +34,6 @@ bool arq_skeleton_samples(enum arq_program_id id, const struct arq_program_optio
 	return arq_skeleton_has(id, options, ARQ_PROGRAM_SAMPLER);
 }
 
-static bool has_sources(const struct arq_program_options *options, int family)
-{
-	return options->policy && arq_policy_source_count(options->policy, family) > 0;
-}
-
 static void tune(struct arq_tunables *tunables, const struct arq_program_options *options)
 {
 	tunables->first = options->first;
@@ -58,13 +53,7 @@ static int open_firewall(const struct arq_program_options *options, struct arq_s
 	struct arq_firewall_bpf *self = arq_firewall_bpf__open();
 	if (!self)
 		return -errno;
-	if (options->policy)
-		arq_policy_filter(options->policy, &self->bss_sources->arq_source_filter);
-	if (options->guards)
-		self->bss_guards->arq_guards[0] = *options->guards;
 	self->rodata->arq_pass_malformed = options->pass_malformed;
-	self->rodata->arq_sources_v4 = has_sources(options, AF_INET);
-	self->rodata->arq_sources_v6 = has_sources(options, AF_INET6);
 	self->rodata->arq_sample_drops = arq_skeleton_samples(ARQ_PROGRAM_FIREWALL, options);
 	tune(&self->data_arq_tunables->arq_tunables, options);
 	*skeleton = (struct arq_skeleton){self, self->obj, destroy_firewall};
@@ -115,13 +104,7 @@ static int open_bundle(const struct arq_program_options *options, struct arq_ske
 	self->rodata->arq_with_firewall = arq_skeleton_has(id, options, ARQ_PROGRAM_FIREWALL);
 	self->rodata->arq_with_sampler = arq_skeleton_has(id, options, ARQ_PROGRAM_SAMPLER);
 	self->rodata->arq_with_redirect = arq_skeleton_has(id, options, ARQ_PROGRAM_REDIRECT);
-	if (options->policy)
-		arq_policy_filter(options->policy, &self->bss_sources->arq_source_filter);
-	if (options->guards)
-		self->bss_guards->arq_guards[0] = *options->guards;
 	self->rodata->arq_pass_malformed = options->pass_malformed;
-	self->rodata->arq_sources_v4 = has_sources(options, AF_INET);
-	self->rodata->arq_sources_v6 = has_sources(options, AF_INET6);
 	self->rodata->arq_sample_drops = arq_skeleton_samples(id, options);
 	tune(&self->data_arq_tunables->arq_tunables, options);
 	*skeleton = (struct arq_skeleton){self, self->obj, destroy_bundle};

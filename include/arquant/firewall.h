@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Keys and values of the firewall's tables: LPM tries `sources_v4` and `sources_v6`, by source
- * address. The value is the decision for every address whose longest prefix the key is.
+ * What the firewall's program and those who control it or read it share.
  *
- * Before the tries stands a filter, `struct arq_source_filter arq_source_filter` in section
- * `.bss.sources`, pinned as "sources_filter": one bit for each value of 16 bits of the address, set
- * when any prefix may match an address with that value. Most sources meet no prefix, and a bit says
- * so in a nanosecond where a trie of a thousand prefixes takes a hundred. Whoever adds to a trie
- * sets the bits first.
+ * Everything that decides and that a change of the rules changes is a generation: the tables of
+ * one rule set, in maps of maps with two elements (progs/firewall/generation.h). Which of the two
+ * is in force says one live word, `struct arq_generation_live` (arquant/generation.h) in section
+ * `.data.live`, pinned as "live". What must outlive a change is outside of the generations:
+ *
+ *   rule_slots     array of struct arq_rule_slot, mmapable: the rules by name. A rule has a slot,
+ *                  a number from 1 on that it keeps as long as a rule of its name and meaning is in
+ *                  force, whatever its place in the order becomes. Verdicts and samples name rules
+ *                  by their slots. In a rule set that is loaded first, slot and place are the same.
+ *   rule_counters  array of struct arq_rule_counters by CPU, mmapable
+ *
+ * Both are pinned and taken over by a program that replaces another.
  */
 #ifndef ARQUANT_FIREWALL_H
 #define ARQUANT_FIREWALL_H
 
 #include <linux/types.h>
 
-#define ARQ_RULES_MAX     65535
+#define ARQ_RULES_MAX     4096 /* of a rule set; prefixes belong into sets */
 #define ARQ_RULE_NAME_MAX 64 /* with the final zero */
-#define ARQ_SOURCES_MAX   (1u << 20) /* prefixes of all rules, for each family */
+
+/* Room for two generations that have no rule in common, and slot 0. */
+#define ARQ_RULE_SLOTS (2 * ARQ_RULES_MAX + 256)
+
+/* The default verdict's counters. */
+#define ARQ_RULE_SLOT_DEFAULT 0
 
 enum arq_rule_action {
 	ARQ_RULE_DROP,
@@ -25,38 +36,41 @@ enum arq_rule_action {
 	ARQ_RULE_BLOCK, /* drops it, and whatever its source sends for a time */
 };
 
-struct arq_source_key_v4 {
-	__u32 length; /* of the prefix in bits, host byte order, as the kernel's trie wants it */
-	__u8 address[4]; /* network byte order, host bits zero */
+#define ARQ_GENERATIONS 2
+
+/* What holds beside the rules; part of a generation. */
+struct arq_firewall_settings {
+	__u8 default_action; /* enum arq_rule_action: PASS or DROP */
+	__u8 default_control; /* not 0: the default verdict is for control traffic, too */
+	__u8 reserved[6];
 };
 
-struct arq_source_key_v6 {
-	__u32 length;
-	__u8 address[16];
+/* Value of `rule_slots`, at the slot. */
+struct arq_rule_slot {
+	char name[ARQ_RULE_NAME_MAX]; /* empty: free */
+	__u64 meaning[2]; /* hash of what the rule says */
+	__u32 numbers[ARQ_GENERATIONS]; /* its place in each, counted from 1; 0: not in it */
 };
 
-#define ARQ_SOURCE_FILTER_BYTES 8192
-
-struct arq_source_filter {
-	__u8 v4[ARQ_SOURCE_FILTER_BYTES]; /* bit i: byte i / 8, value 1 << i % 8 */
-	__u8 v6[ARQ_SOURCE_FILTER_BYTES];
+struct arq_rule_count {
+	__u64 packets;
+	__u64 bytes; /* of frames, as they came */
 };
 
-/*
- * Bit of an address, by its first 32 bits in host byte order. In IPv6 the first 16 bits are nearly
- * always the same few; the second 16, folded in, tell networks apart.
- */
-#define ARQ_SOURCE_BIT_V4(head) ((__u16)((head) >> 16))
-#define ARQ_SOURCE_BIT_V6(head) ((__u16)((head) >> 16 ^ (head)))
-
-/* Value of the array `rule_names`, at the rule's number: 0 is no rule. */
-struct arq_rule_name {
-	char text[ARQ_RULE_NAME_MAX];
+/* Value of `rule_counters`, at the CPU. Each CPU writes its own without atomics. */
+struct arq_rule_counters {
+	struct arq_rule_count slots[ARQ_RULE_SLOTS];
 };
 
-struct arq_source_rule {
-	__u32 rule; /* the rule that decides, counted from 1 */
-	__u32 action; /* enum arq_rule_action */
+/* Key of the hash map `shadow_counters`: packets that the generations decide differently. */
+struct arq_shadow_key {
+	__u32 live; /* slot of the rule that decided; ARQ_RULE_SLOT_DEFAULT: none */
+	__u32 shadow; /* slot of the rule that the other generation would have decided by */
+	__u8 live_action; /* enum arq_rule_action */
+	__u8 shadow_action;
+	__u8 reserved[2];
 };
+
+#define ARQ_SHADOW_PAIRS_MAX 4096
 
 #endif

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* The program that samples what passes: the sampler or the bundle. -1 when neither is loaded. */
@@ -97,57 +98,42 @@ int arq_readers_open(const char *pin_directory, struct arq_error *error)
 
 /* --- names of rules --------------------------------------------------------------------------- */
 
-static int open_rule_names(const char *pin_directory)
+static int open_rule_slots(const char *pin_directory)
 {
 	struct arq_error unused = {0};
 
-	int map = arq_program_map_open(ARQ_PROGRAM_FIREWALL, pin_directory, "rule_names", &unused);
+	int map = arq_program_map_open(ARQ_PROGRAM_FIREWALL, pin_directory, "rule_slots", &unused);
 	return map >= 0 ? map
-			: arq_program_map_open(ARQ_PROGRAM_BUNDLE, pin_directory, "rule_names",
+			: arq_program_map_open(ARQ_PROGRAM_BUNDLE, pin_directory, "rule_slots",
 					       &unused);
 }
 
-/* The names of a map that was opened. Returns 0 or -ENOMEM. */
-static int read_rule_names(int map, uint32_t count, struct arq_rule_names *names)
-{
-	names->names = calloc(count, sizeof(*names->names));
-	if (!names->names)
-		return -ENOMEM;
-	for (uint32_t rule = 0; rule < count; rule++) {
-		char *text = names->names[rule].text;
-		if (bpf_map_lookup_elem(map, &rule, text))
-			break;
-		text[ARQ_RULE_NAME_MAX - 1] = '\0';
-		names->count = rule + 1;
-	}
-	return 0;
-}
-
-int arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names)
+void arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names)
 {
 	struct bpf_map_info info = {0};
 	uint32_t size = sizeof(info);
-	int code = 0;
 
-	int map = open_rule_names(pin_directory);
+	int map = open_rule_slots(pin_directory);
 	if (map < 0 || bpf_map_get_info_by_fd(map, &info, &size) || info.id != names->map_id)
 		arq_rule_names_free(names);
-	if (info.id && !names->names && info.value_size == sizeof(struct arq_rule_name)) {
-		names->map_id = info.id;
-		code = read_rule_names(map, info.max_entries, names);
+	if (info.id && !names->slots && info.value_size == sizeof(struct arq_rule_slot)) {
+		void *memory = mmap(NULL, (size_t)info.max_entries * info.value_size, PROT_READ,
+				    MAP_SHARED, map, 0);
+		if (memory != MAP_FAILED)
+			*names = (struct arq_rule_names){info.id, info.max_entries, memory};
 	}
 	if (map >= 0)
 		close(map);
-	return code;
 }
 
 void arq_rule_names_free(struct arq_rule_names *names)
 {
-	free(names->names);
+	if (names->slots)
+		munmap((void *)(uintptr_t)names->slots, names->count * sizeof(*names->slots));
 	*names = (struct arq_rule_names){0};
 }
 
 const char *arq_rule_name(const struct arq_rule_names *names, uint32_t rule)
 {
-	return rule && rule < names->count ? names->names[rule].text : "";
+	return rule && rule < names->count ? names->slots[rule].name : "";
 }

@@ -35,18 +35,18 @@ int arq_sampler_get(const char *pin_directory, struct arq_sampler_rates *rates,
  */
 int arq_readers_open(const char *pin_directory, struct arq_error *error);
 
-/* Names of the rules of an interface's firewall, as of the moment when they were read. */
+/* Names of the rules of an interface's firewall, by their slots; live, as the firewall's own. */
 struct arq_rule_names {
-	uint32_t map_id; /* that they were read from, 0 for none */
-	uint32_t count; /* names[0] is of rule 0, which is none */
-	struct arq_rule_name *names;
+	uint32_t map_id; /* that they are in, 0 for none */
+	uint32_t count;
+	const struct arq_rule_slot *slots;
 };
 
 /*
- * Reads them, if there are others than those in `names` (zero at first). No firewall: no names, no
- * error. Returns 0 or -ENOMEM.
+ * Finds them, if there are others than those in `names` (zero at first). No firewall: no names, no
+ * error.
  */
-int arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names);
+void arq_rule_names_read(const char *pin_directory, struct arq_rule_names *names);
 void arq_rule_names_free(struct arq_rule_names *names);
 
 /* The rule's name, "" for one that has none. */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tests/bench/xdp_rows.h"
 
-#include "progs/firewall/policy.h"
 #include "progs/program.h"
 #include "progs/redirect/services.h"
 #include "tests/bench/xdp_packets.h"
+#include "tests/unit/test_firewall_rules.h"
 
 #include <arquant/service.h>
 #include <bpf/bpf.h>
@@ -38,7 +38,7 @@ static struct arq_program *programs[BENCH_ROWS_MAX];
 static struct bpf_object *foreign[BENCH_ROWS_MAX];
 static size_t program_count;
 static size_t foreign_count;
-static struct arq_policy *policy;
+static struct arq_ruleset *ruleset;
 static struct arq_prefix listed_v4[PREFIXES];
 static struct arq_prefix listed_v6[PREFIXES];
 static int xsk = -1;
@@ -78,14 +78,13 @@ static int complain(const char *what, int code)
  * 1000 prefixes of each family, of lengths 20 to 32 and 40 to 64, in the space that packets come
  * from. They let pass, so that every packet passes whether it meets one or not.
  */
-static int make_policy(void)
+static void make_rules(void)
 {
-	struct arq_error error = {0};
 	uint32_t random = 7;
 
-	policy = arq_policy_create();
-	int rule = policy ? arq_policy_add_rule(policy, "list", ARQ_RULE_PASS, &error) : -ENOMEM;
-	for (int i = 0; i < PREFIXES && rule > 0; i++) {
+	ruleset = rules_create();
+	struct arq_rule *rule = rules_add(ruleset, "list", ARQ_RULE_PASS);
+	for (int i = 0; i < PREFIXES; i++) {
 		struct arq_prefix v4 = {.family = AF_INET};
 		struct arq_prefix v6 = {.family = AF_INET6};
 		v4.length = (uint8_t)(20 + bench_random(&random) % 13);
@@ -94,15 +93,11 @@ static int make_policy(void)
 		bench_put(v6.address, 0x20000000 | (bench_random(&random) & 0x1fffffff), 4);
 		bench_put(v6.address + 4,
 			  bench_random(&random) & (uint32_t)(~0ull << (64 - v6.length)), 4);
-		int status = arq_policy_add_source(policy, (uint32_t)rule, &v4, &error);
-		if (status == 0)
-			status = arq_policy_add_source(policy, (uint32_t)rule, &v6, &error);
-		if (status)
-			rule = status;
+		rules_match_prefix(&rule->from, &v4);
+		rules_match_prefix(&rule->from, &v6);
 		listed_v4[i] = v4;
 		listed_v6[i] = v6;
 	}
-	return rule > 0 ? 0 : complain(error.text, rule);
 }
 
 /* A service on both families' addresses, with a socket on queue 0, where test runs come in. */
@@ -209,7 +204,7 @@ static void add_row(struct bench_row *rows, int *count, const char *name, int pr
 static int open_ours(struct bench_row *rows, int *count)
 {
 	const struct arq_program_options bare = {.first = true};
-	const struct arq_program_options full = {.first = true, .chain = 7, .policy = policy};
+	const struct arq_program_options full = {.first = true, .chain = 7, .ruleset = ruleset};
 	const struct arq_program_options sampled = {.first = true, .sample_one_in = 1000};
 	int plain = load_ours(ARQ_PROGRAM_FIREWALL, &bare);
 	int firewall = load_ours(ARQ_PROGRAM_FIREWALL, &full);
@@ -254,11 +249,9 @@ int bench_rows_open(struct bench_row *rows, int pass)
 	xsk = socket(AF_XDP, SOCK_RAW, 0);
 	if (xsk < 0)
 		return complain("cannot make an AF_XDP socket; run as root", -errno);
-	int status = make_policy();
-	if (status)
-		return status;
+	make_rules();
 	add_row(rows, &count, "bare XDP_PASS", pass, BENCH_OTHER_V4, XDP_PASS, 0);
-	status = open_ours(rows, &count);
+	int status = open_ours(rows, &count);
 	if (status)
 		return status;
 	int addresses = load_filter("xdpfilt_alw_ip");
@@ -282,8 +275,8 @@ void bench_rows_close(void)
 		arq_program_close(programs[--program_count]);
 	while (foreign_count > 0)
 		bpf_object__close(foreign[--foreign_count]);
-	arq_policy_destroy(policy);
-	policy = NULL;
+	rules_destroy(ruleset);
+	ruleset = NULL;
 	if (xsk >= 0)
 		close(xsk);
 	xsk = -1;

@@ -7,8 +7,8 @@
  * buffer from a per-CPU free list, so a run mostly gets the buffer of the run before. Where it does
  * not, the identity differs, and the second program must parse; the tests tell the two apart.
  */
-#include "progs/firewall/policy.h"
 #include "progs/redirect/services.h"
+#include "tests/unit/test_firewall_rules.h"
 #include "tests/unit/test_progs_fixture.h"
 
 #include <arquant/packet.h>
@@ -275,23 +275,17 @@ Test(progs_chain, absurd_metadata_is_harmless)
 struct suite {
 	struct fixture programs[ARQ_PROGRAM_COUNT];
 	struct arq_counters_view *parts[ARQ_PROGRAM_COUNT]; /* of the bundle */
-	struct arq_policy *policy;
+	struct arq_ruleset *ruleset;
 	int xsk;
 };
 
-static struct arq_policy *some_policy(void)
+static struct arq_ruleset *some_rules(void)
 {
-	static const char *const sources[] = {"198.51.100.128/25", "2001:db8::80/121"};
-	struct arq_policy *policy = arq_policy_create();
-	struct arq_error error = {0};
+	struct arq_ruleset *ruleset = rules_create();
 
-	int rule = arq_policy_add_rule(policy, "upper half", ARQ_RULE_DROP, &error);
-	for (size_t i = 0; i < 2; i++) {
-		struct arq_prefix prefix;
-		cr_assert_eq(arq_prefix_parse(&prefix, sources[i], &error), 0);
-		cr_assert_eq(arq_policy_add_source(policy, (uint32_t)rule, &prefix, &error), 0);
-	}
-	return policy;
+	rules_add_from(ruleset, "upper half", ARQ_RULE_DROP,
+		       (const char *const[]){"198.51.100.128/25", "2001:db8::80/121", NULL});
+	return ruleset;
 }
 
 static void suite_load(struct suite *suite)
@@ -301,13 +295,13 @@ static void suite_load(struct suite *suite)
 	char packet_pin[64];
 
 	snprintf(packet_pin, sizeof(packet_pin), "%s/packet", fixture_begin());
-	suite->policy = some_policy();
+	suite->ruleset = some_rules();
 	for (int id = 0; id < ARQ_PROGRAM_COUNT; id++) {
 		/* The bundle has metadata of its own, to be compared. */
 		const struct arq_program_options options = {
 			.first = id != ARQ_PROGRAM_REDIRECT,
 			.chain = 7,
-			.policy = suite->policy,
+			.ruleset = suite->ruleset,
 			.sample_one_in = 1,
 		};
 		fixture_load(&suite->programs[id], (enum arq_program_id)id, &options, NULL,
@@ -332,7 +326,7 @@ static void suite_unload(struct suite *suite)
 		arq_counters_close(suite->parts[id]);
 		fixture_unload(&suite->programs[id]);
 	}
-	arq_policy_destroy(suite->policy);
+	rules_destroy(suite->ruleset);
 	close(suite->xsk);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The firewall's decisions by source prefix, its switches, and the samples of its drops. */
-#include "progs/firewall/policy.h"
+/* The firewall's decisions by rules, its switches, and the samples of its drops. */
+#include "tests/unit/test_firewall_rules.h"
 #include "tests/unit/test_progs_fixture.h"
 
 #include <bpf/bpf.h>
@@ -8,35 +8,21 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static void add(struct arq_policy *policy, const char *name, enum arq_rule_action action,
-		const char *const *sources)
-{
-	struct arq_error error = {0};
-	struct arq_prefix prefix;
-
-	int rule = arq_policy_add_rule(policy, name, action, &error);
-	cr_assert_gt(rule, 0, "%s", error.text);
-	for (; *sources; sources++) {
-		cr_assert_eq(arq_prefix_parse(&prefix, *sources, &error), 0, "%s", error.text);
-		cr_assert_eq(arq_policy_add_source(policy, (uint32_t)rule, &prefix, &error), 0);
-	}
-}
-
 /* The frames come from 198.51.100.N and 2001:db8::N. */
-static struct arq_policy *overlapping(void)
+static struct arq_ruleset *overlapping(void)
 {
-	struct arq_policy *policy = arq_policy_create();
+	struct arq_ruleset *ruleset = rules_create();
 
-	add(policy, "friends", ARQ_RULE_PASS,
-	    (const char *const[]){"198.51.100.16/28", "2001:db8::10/124", NULL});
-	add(policy, "all", ARQ_RULE_DROP,
-	    (const char *const[]){"198.51.100.0/25", "2001:db8::/121", NULL});
+	rules_add_from(ruleset, "friends", ARQ_RULE_PASS,
+		       (const char *const[]){"198.51.100.16/28", "2001:db8::10/124", NULL});
+	rules_add_from(ruleset, "all", ARQ_RULE_DROP,
+		       (const char *const[]){"198.51.100.0/25", "2001:db8::/121", NULL});
 	/* Never decides: the wider rule before it does. */
-	add(policy, "late", ARQ_RULE_PASS,
-	    (const char *const[]){"198.51.100.64", "2001:db8::40", NULL});
-	add(policy, "one", ARQ_RULE_DROP,
-	    (const char *const[]){"198.51.100.200", "2001:db8::c8", NULL});
-	return policy;
+	rules_add_from(ruleset, "late", ARQ_RULE_PASS,
+		       (const char *const[]){"198.51.100.64", "2001:db8::40", NULL});
+	rules_add_from(ruleset, "one", ARQ_RULE_DROP,
+		       (const char *const[]){"198.51.100.200", "2001:db8::c8", NULL});
+	return ruleset;
 }
 
 static uint32_t run_from(const struct fixture *firewall, uint8_t ip, uint32_t source)
@@ -53,8 +39,8 @@ Test(progs_firewall, decides_by_source)
 	struct fixture firewall;
 
 	fixture_begin();
-	struct arq_policy *policy = overlapping();
-	const struct arq_program_options options = {.first = true, .policy = policy};
+	struct arq_ruleset *ruleset = overlapping();
+	const struct arq_program_options options = {.first = true, .ruleset = ruleset};
 	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
 	uint64_t drops = 0;
 	for (uint8_t ip = 4; ip <= 6; ip += 2) {
@@ -72,7 +58,7 @@ Test(progs_firewall, decides_by_source)
 	cr_assert_eq(counters.actions[XDP_PASS], 512 - drops);
 	cr_assert_eq(counters.sampled, 0);
 	fixture_unload(&firewall);
-	arq_policy_destroy(policy);
+	rules_destroy(ruleset);
 }
 
 /* A rule for one family leaves the other alone, and its table need not exist. */
@@ -81,14 +67,14 @@ Test(progs_firewall, decides_for_one_family)
 	struct fixture firewall;
 
 	fixture_begin();
-	struct arq_policy *policy = arq_policy_create();
-	add(policy, "six", ARQ_RULE_DROP, (const char *const[]){"::/0", NULL});
-	const struct arq_program_options options = {.first = true, .policy = policy};
+	struct arq_ruleset *ruleset = rules_create();
+	rules_add_from(ruleset, "six", ARQ_RULE_DROP, (const char *const[]){"::/0", NULL});
+	const struct arq_program_options options = {.first = true, .ruleset = ruleset};
 	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
 	cr_assert_eq(run_from(&firewall, 4, 1), XDP_PASS);
 	cr_assert_eq(run_from(&firewall, 6, 1), XDP_DROP);
 	fixture_unload(&firewall);
-	arq_policy_destroy(policy);
+	rules_destroy(ruleset);
 }
 
 /* Fragments, tags, options and extension headers hide no source address. */
@@ -97,9 +83,10 @@ Test(progs_firewall, decides_for_every_form_of_packet)
 	struct fixture firewall;
 
 	fixture_begin();
-	struct arq_policy *policy = arq_policy_create();
-	add(policy, "everybody", ARQ_RULE_DROP, (const char *const[]){"::/0", "0.0.0.0/0", NULL});
-	const struct arq_program_options options = {.first = true, .policy = policy};
+	struct arq_ruleset *ruleset = rules_create();
+	rules_add_from(ruleset, "everybody", ARQ_RULE_DROP,
+		       (const char *const[]){"::/0", "0.0.0.0/0", NULL});
+	const struct arq_program_options options = {.first = true, .ruleset = ruleset};
 	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
 	for (size_t i = 0; i < frame_case_count; i++) {
 		struct frame frame;
@@ -110,7 +97,7 @@ Test(progs_firewall, decides_for_every_form_of_packet)
 			     (uint32_t)(ip ? XDP_DROP : XDP_PASS), "%s", frame_cases[i].name);
 	}
 	fixture_unload(&firewall);
-	arq_policy_destroy(policy);
+	rules_destroy(ruleset);
 }
 
 Test(progs_firewall, can_let_malformed_packets_pass)
@@ -118,9 +105,9 @@ Test(progs_firewall, can_let_malformed_packets_pass)
 	struct fixture firewall;
 
 	fixture_begin();
-	struct arq_policy *policy = overlapping();
+	struct arq_ruleset *ruleset = overlapping();
 	const struct arq_program_options options = {
-		.first = true, .pass_malformed = true, .policy = policy};
+		.first = true, .pass_malformed = true, .ruleset = ruleset};
 	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
 	struct frame_spec spec = {.ip = 4, .protocol = 17, .ip_length = 1, .source = 255};
 	struct frame frame;
@@ -136,7 +123,7 @@ Test(progs_firewall, can_let_malformed_packets_pass)
 	counters = fixture_counters(&firewall);
 	cr_assert_eq(counters.reasons[ARQ_REASON_RULE], 1);
 	fixture_unload(&firewall);
-	arq_policy_destroy(policy);
+	rules_destroy(ruleset);
 }
 
 Test(progs_firewall, samples_what_it_drops)
@@ -145,12 +132,12 @@ Test(progs_firewall, samples_what_it_drops)
 	struct fixture firewall;
 
 	fixture_begin();
-	struct arq_policy *policy = overlapping();
+	struct arq_ruleset *ruleset = overlapping();
 	const struct arq_program_options options = {
 		.first = true,
 		.chain = ARQ_PROGRAM_BIT(ARQ_PROGRAM_FIREWALL) |
 			 ARQ_PROGRAM_BIT(ARQ_PROGRAM_SAMPLER),
-		.policy = policy,
+		.ruleset = ruleset,
 		.sample_one_in = 1,
 		.snaplen = 60,
 	};
@@ -173,39 +160,5 @@ Test(progs_firewall, samples_what_it_drops)
 	cr_assert_eq(samples[1].sample.rule, 0);
 	cr_assert_eq(samples[1].sample.sequence, 1);
 	fixture_unload(&firewall);
-	arq_policy_destroy(policy);
-}
-
-/* The largest policy: every prefix reaches the kernel's table. */
-Test(progs_firewall, loads_a_hundred_thousand_prefixes)
-{
-	struct arq_error error = {0};
-	struct fixture firewall;
-
-	fixture_begin();
-	struct arq_policy *policy = arq_policy_create();
-	int rule = arq_policy_add_rule(policy, "many", ARQ_RULE_DROP, &error);
-	for (uint32_t i = 0; i < 100000; i++) {
-		struct arq_prefix prefix = {.family = AF_INET, .length = 32};
-		prefix.address[0] = 198;
-		prefix.address[1] = 51;
-		prefix.address[2] = (uint8_t)(100 + i / 256 % 100);
-		prefix.address[3] = (uint8_t)i;
-		if (i >= 25600) {
-			prefix.address[0] = 10;
-			memcpy(prefix.address + 1, &i, 3);
-		}
-		cr_assert_eq(arq_policy_add_source(policy, (uint32_t)rule, &prefix, &error), 0);
-	}
-	const struct arq_program_options options = {.first = true, .policy = policy};
-	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
-	cr_assert_eq(run_from(&firewall, 4, 77), XDP_DROP);
-	cr_assert_eq(run_from(&firewall, 6, 77), XDP_PASS);
-	uint32_t key[2] = {32};
-	memcpy(&key[1], (const uint8_t[]){10, 0x9f, 0x86, 0x01}, 4);
-	struct arq_source_rule value;
-	cr_assert_eq(bpf_map_lookup_elem(fixture_map(&firewall, "sources_v4"), key, &value), 0);
-	cr_assert_eq(value.rule, 1);
-	fixture_unload(&firewall);
-	arq_policy_destroy(policy);
+	rules_destroy(ruleset);
 }

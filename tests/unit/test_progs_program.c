@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Opening, pinning, replacing and unpinning programs, on a BPF file system of the test's own. */
-#include "progs/firewall/policy.h"
+#include "progs/firewall/generation.h"
 #include "progs/program.h"
 #include "progs/redirect/services.h"
 #include "progs/sampler/control.h"
+#include "tests/unit/test_firewall_rules.h"
 #include "tests/unit/test_progs_fixture.h"
 
 #include <arquant/tunables.h>
@@ -75,16 +76,12 @@ static struct arq_program *load_program(enum arq_program_id id,
 	return program;
 }
 
-static struct arq_policy *one_rule(const char *source)
+static struct arq_ruleset *one_rule(const char *source)
 {
-	struct arq_policy *policy = arq_policy_create();
-	struct arq_error error = {0};
-	struct arq_prefix prefix;
+	struct arq_ruleset *ruleset = rules_create();
 
-	cr_assert_eq(arq_policy_add_rule(policy, "rule", ARQ_RULE_DROP, &error), 1);
-	cr_assert_eq(arq_prefix_parse(&prefix, source, &error), 0);
-	cr_assert_eq(arq_policy_add_source(policy, 1, &prefix, &error), 0);
-	return policy;
+	rules_add_from(ruleset, "rule", ARQ_RULE_DROP, (const char *const[]){source, NULL});
+	return ruleset;
 }
 
 Test(progs_program, leaves_nothing_without_commit)
@@ -114,20 +111,26 @@ Test(progs_program, directories_are_private)
 	arq_program_close(program);
 }
 
-Test(progs_program, policy_is_in_force_before_the_attach)
+Test(progs_program, rules_are_in_force_before_the_attach)
 {
-	struct arq_policy *policy = one_rule("198.51.100.9");
-	const struct arq_program_options options = {.first = true, .policy = policy};
+	struct arq_ruleset *ruleset = one_rule("198.51.100.9");
+	const struct arq_program_options options = {.first = true, .ruleset = ruleset};
+	struct arq_generations *generations;
+	struct arq_error error = {0};
 
 	struct arq_program *program = open_program(ARQ_PROGRAM_FIREWALL, &options);
-	int map = bpf_map__fd(
-		bpf_object__find_map_by_name(arq_program_object(program), "sources_v4"));
-	const struct arq_source_key_v4 key = {32, {198, 51, 100, 9}};
-	struct arq_source_rule rule;
-	cr_assert_eq(bpf_map_lookup_elem(map, &key, &rule), 0, "before the object is loaded");
-	cr_assert_eq(rule.rule, 1);
+	struct bpf_object *object = arq_program_object(program);
+	cr_assert_eq(arq_generations_open_object(object, &generations, &error), 0, "%s",
+		     error.text);
+	uint32_t current = arq_generations_current(generations);
+	uint32_t table;
+	cr_assert_eq(bpf_map_lookup_elem(bpf_object__find_map_fd_by_name(object, "generations"),
+					 &current, &table),
+		     0, "before the object is loaded");
+	cr_assert_str_eq(arq_generations_slot(generations, 1)->name, "rule");
+	arq_generations_close(generations);
 	arq_program_close(program);
-	arq_policy_destroy(policy);
+	rules_destroy(ruleset);
 }
 
 Test(progs_program, unpin_removes_all_and_only_its_own)
@@ -140,7 +143,7 @@ Test(progs_program, unpin_removes_all_and_only_its_own)
 		arq_program_close(load_program((enum arq_program_id)id, &options));
 	cr_assert(there("readers") && there("firewall/counters") && there("sampler/data") &&
 		  there("redirect/services") && there("redirect/xsks") &&
-		  there("firewall/sources_v4") && there("firewall/sources_v6"));
+		  there("firewall/generations") && there("firewall/rule_counters"));
 	cr_assert(arq_program_pinned(ARQ_PROGRAM_SAMPLER, directory));
 	cr_assert_eq(arq_program_unpin(ARQ_PROGRAM_SAMPLER, directory, packet_pin, &error), 0);
 	cr_assert_not(there("sampler"));
@@ -164,10 +167,10 @@ Test(progs_program, unpin_removes_all_and_only_its_own)
 Test(progs_program, a_successor_keeps_counters_and_renews_tables)
 {
 	const struct frame_spec spec = {.ip = 4, .protocol = 17, .source = 9};
-	struct arq_policy *old_policy = one_rule("198.51.100.9");
-	struct arq_policy *new_policy = one_rule("198.51.100.10");
-	const struct arq_program_options old_options = {.first = true, .policy = old_policy};
-	const struct arq_program_options new_options = {.first = true, .policy = new_policy};
+	struct arq_ruleset *old_rules = one_rule("198.51.100.9");
+	struct arq_ruleset *new_rules = one_rule("198.51.100.10");
+	const struct arq_program_options old_options = {.first = true, .ruleset = old_rules};
+	const struct arq_program_options new_options = {.first = true, .ruleset = new_rules};
 	struct arq_counters_view *view;
 	struct arq_counters counters;
 	struct arq_error error = {0};
@@ -179,12 +182,12 @@ Test(progs_program, a_successor_keeps_counters_and_renews_tables)
 	cr_assert_eq(arq_program_commit(old.program, &error), 0);
 	cr_assert_eq(fixture_run(&old, frame.bytes, frame.length, 10), XDP_DROP);
 	uint32_t kept = pinned_id("firewall/counters");
-	uint32_t table = pinned_id("firewall/sources_v4");
+	uint32_t table = pinned_id("firewall/generations");
 
 	struct arq_program *failed = open_program(ARQ_PROGRAM_FIREWALL, &new_options);
 	arq_program_close(failed);
 	cr_assert_eq(pinned_id("firewall/counters"), kept);
-	cr_assert_eq(pinned_id("firewall/sources_v4"), table, "nothing half done");
+	cr_assert_eq(pinned_id("firewall/generations"), table, "nothing half done");
 
 	struct fixture new;
 	fixture_load(&new, ARQ_PROGRAM_FIREWALL, &new_options, directory, packet_pin);
@@ -192,7 +195,7 @@ Test(progs_program, a_successor_keeps_counters_and_renews_tables)
 	cr_assert_eq(arq_program_commit(new.program, &error), 0);
 	cr_assert_eq(fixture_run(&new, frame.bytes, frame.length, 1), XDP_PASS);
 	cr_assert_eq(pinned_id("firewall/counters"), kept);
-	cr_assert_neq(pinned_id("firewall/sources_v4"), table);
+	cr_assert_neq(pinned_id("firewall/generations"), table);
 	fixture_unload(&old);
 	cr_assert(there("firewall/data"));
 
@@ -204,8 +207,8 @@ Test(progs_program, a_successor_keeps_counters_and_renews_tables)
 	cr_assert_eq(counters.actions[XDP_PASS], 1);
 	arq_counters_close(view);
 	fixture_unload(&new);
-	arq_policy_destroy(old_policy);
-	arq_policy_destroy(new_policy);
+	rules_destroy(old_rules);
+	rules_destroy(new_rules);
 }
 
 Test(progs_program, a_successor_keeps_services_and_sockets)

@@ -83,8 +83,8 @@ Test(flow, knows_protocols_by_name_and_number)
 	cr_expect_null(arq_protocol_name(200));
 }
 
-static struct arq_rule_name name_texts[3] = {{""}, {"good"}, {"bad"}};
-static const struct arq_rule_names names = {.count = 3, .names = name_texts};
+static const struct arq_rule_slot name_slots[3] = {{.name = ""}, {.name = "good"}, {.name = "bad"}};
+static const struct arq_rule_names names = {.count = 3, .slots = name_slots};
 
 static bool passes(const char *term, const char *second)
 {

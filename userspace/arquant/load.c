@@ -118,8 +118,7 @@ static enum arq_chain_mode chain_mode(enum arq_config_mode mode)
 
 static void fill_request(struct arq_chain_request *request,
 			 const struct arq_config_interface *interface,
-			 const struct arq_config *config, const struct arq_policy *policy,
-			 const struct options *options)
+			 const struct arq_config *config, const struct options *options)
 {
 	*request = (struct arq_chain_request){
 		.interface = interface->name,
@@ -130,7 +129,8 @@ static void fill_request(struct arq_chain_request *request,
 		.options =
 			{
 				.pass_malformed = config->firewall.malformed == ARQ_CONFIG_PASS,
-				.policy = policy,
+				.ruleset = &config->firewall.ruleset,
+				.interface = interface->name,
 				.guards = config->firewall.guards,
 				.sample_one_in = config->sampler.one_in,
 				.drop_one_in = config->sampler.drops_one_in,
@@ -141,8 +141,8 @@ static void fill_request(struct arq_chain_request *request,
 
 /* The requests for the interfaces named, or for all. Returns how many, or a negative errno. */
 static int make_requests(struct arq_chain_request *requests, char *const *names, size_t count,
-			 const struct arq_config *config, const struct arq_policy *policy,
-			 const struct options *options, struct arq_error *error)
+			 const struct arq_config *config, const struct options *options,
+			 struct arq_error *error)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct arq_config_interface *interface = find_interface(config, names[i]);
@@ -151,12 +151,12 @@ static int make_requests(struct arq_chain_request *requests, char *const *names,
 					     "%s: no such entry under 'interfaces' in %s; add one, "
 					     "so that it is said which programs to load",
 					     names[i], config->path);
-		fill_request(&requests[i], interface, config, policy, options);
+		fill_request(&requests[i], interface, config, options);
 	}
 	if (count > 0)
 		return (int)count;
 	for (uint32_t i = 0; i < config->interfaces_count; i++)
-		fill_request(&requests[i], &config->interfaces[i], config, policy, options);
+		fill_request(&requests[i], &config->interfaces[i], config, options);
 	return (int)config->interfaces_count;
 }
 
@@ -188,7 +188,7 @@ static int print_result(const struct arq_chain_request *requests, size_t count, 
 	return code;
 }
 
-static int load(const struct arq_config *config, const struct options *options, char *const *names,
+static int load(struct arq_config *config, const struct options *options, char *const *names,
 		size_t count, struct arq_error *error)
 {
 	if (config->interfaces_count == 0)
@@ -200,18 +200,16 @@ static int load(const struct arq_config *config, const struct options *options, 
 	if (!requests)
 		return arq_error_set(error, -ENOMEM, "out of memory");
 
-	struct arq_policy *policy = NULL;
 	int made = 0;
-	int code = arq_policy_from_ruleset(&config->firewall.ruleset, &policy, error);
+	int code = arq_policy_read_sets(&config->firewall.ruleset, error);
 	if (code == 0)
-		made = make_requests(requests, names, count, config, policy, options, error);
+		made = make_requests(requests, names, count, config, options, error);
 	if (made < 0)
 		code = made;
 	if (code == 0)
 		code = arq_chain_load(requests, (size_t)made, error);
 	if (code == 0)
 		code = print_result(requests, (size_t)made, options->json, error);
-	arq_policy_destroy(policy);
 	free(requests);
 	return code;
 }

@@ -5,14 +5,12 @@
 #ifndef ARQUANT_POLICY_H
 #define ARQUANT_POLICY_H
 
-#include "progs/firewall/policy.h"
 #include "userspace/common/config.h"
 
 /*
- * The configured rules, in order, as the firewall's policy. Returns 0 and *policy, which the
- * caller destroys, or a negative errno with the rule in `error`.
+ * Reads the files of the sets that have one (userspace/common/set_file.h). Returns 0, or a negative
+ * errno with file and line in `error`.
  */
-int arq_policy_from_ruleset(const struct arq_ruleset *ruleset, struct arq_policy **policy,
-			    struct arq_error *error);
+int arq_policy_read_sets(struct arq_ruleset *ruleset, struct arq_error *error);
 
 #endif

@@ -69,7 +69,6 @@ static int join(struct watch *watch, struct source *source, struct arq_error *er
 		return arq_error_prefix(error, code, "%s", source->name);
 	}
 	source->told = 0;
-	/* Without memory for names rules go by number. */
 	arq_rule_names_read(source->directory, &source->rules);
 	const struct arq_watch_handler *handler = watch->handler;
 	return handler->joined ? handler->joined(source->ifindex, source->name, handler->context)

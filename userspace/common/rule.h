@@ -10,7 +10,8 @@
  * What a packet does not have, no condition on it matches, negated or not: a rule with a port (or
  * TCP flags, ICMP type, QUIC type) matches no fragment but the first, no packet of another
  * protocol, and nothing behind a header that the parser does not follow. An address condition with
- * prefixes of one family only does not match the other family, unless it is negated.
+ * prefixes of one family only does not match the other family, unless it is negated. Packets that
+ * are not IP have a length and a VLAN, and nothing else.
  *
  * Rules are in order and numbered from 1; the first that matches decides. ARQ_RULE_COUNT counts the
  * packet and goes on to the next match.
@@ -130,7 +131,8 @@ struct arq_rule {
 	struct arq_match_icmp icmp6;
 	struct arq_match_tcp_flags tcp_flags;
 	struct arq_match_ranges lengths; /* bytes of the IP packet; of the frame without its link
-					  * header if it is not IP */
+					  * header if it is not IP; up to 65535, which longer
+					  * ones count as */
 	struct arq_match_ranges ttls; /* TTL, hop limit */
 	struct arq_match_ranges dscps; /* 0 to 63 */
 	uint32_t fragments; /* enum arq_match_fragment */
@@ -170,6 +172,7 @@ struct arq_ruleset {
 	struct arq_set *sets;
 	uint32_t set_count;
 	enum arq_rule_action default_action; /* PASS or DROP */
+	bool default_control; /* it is for control traffic, too (progs/firewall/firewall.bpf.h) */
 };
 
 /* Frees what a rule set owns, not the structure; zeroes it. */
