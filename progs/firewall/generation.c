@@ -315,6 +315,20 @@ static int install_tables(struct arq_generations *generations, uint32_t number,
 		      : 0;
 }
 
+/* A table of addresses, which goes on from what the one in force has counted. */
+static int install_lookup(struct arq_generations *generations, struct arq_lookup *lookup,
+			  uint32_t number, uint32_t table, struct arq_error *error)
+{
+	int roots = generations->maps[MAP_ROOTS];
+	int nodes = generations->maps[MAP_NODES];
+
+	int status = arq_lookup_carry(lookup, roots, nodes, ARQ_LOOKUP_INDEX(number ^ 1, table));
+	if (status)
+		return arq_error_set(error, status, "cannot read what prefixes counted: %s",
+				     strerror(-status));
+	return arq_lookup_install(lookup, roots, nodes, ARQ_LOOKUP_INDEX(number, table), error);
+}
+
 int arq_generation_prepare(struct arq_generations *generations, const struct arq_compiled *compiled,
 			   const struct arq_guards *guards, struct arq_error *error)
 {
@@ -335,10 +349,8 @@ int arq_generation_prepare(struct arq_generations *generations, const struct arq
 		arq_error_set(error, status, "no memory for the rules' slots");
 	for (uint32_t table = 0; table < ARQ_LOOKUP_TABLES && status == 0; table++) {
 		if (compiled->lookups[table])
-			status = arq_lookup_install(compiled->lookups[table],
-						    generations->maps[MAP_ROOTS],
-						    generations->maps[MAP_NODES],
-						    ARQ_LOOKUP_INDEX(number, table), error);
+			status = install_lookup(generations, compiled->lookups[table], number,
+						table, error);
 	}
 	if (status == 0)
 		status = install_tables(generations, number, compiled, error);

@@ -16,6 +16,8 @@ static struct subcommand {
 	{"blocks", arq_firewall_blocks, "show what is blocked", "firewall blocks"},
 	{"check", arq_firewall_check, "validate a configuration, and find rules without effect",
 	 "firewall check"},
+	{"entries", arq_firewall_entries, "show what the entries of a tracked set did",
+	 "firewall entries"},
 	{"unblock", arq_firewall_unblock, "take a block back", "firewall unblock"},
 	{NULL, NULL, NULL, ""},
 };

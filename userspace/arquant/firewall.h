@@ -13,6 +13,7 @@
 int arq_firewall_block(int argc, char **argv);
 int arq_firewall_blocks(int argc, char **argv);
 int arq_firewall_check(int argc, char **argv);
+int arq_firewall_entries(int argc, char **argv);
 int arq_firewall_unblock(int argc, char **argv);
 
 /*
