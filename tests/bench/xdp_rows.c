@@ -36,6 +36,7 @@ enum packets {
 
 static struct arq_program *programs[BENCH_ROWS_MAX];
 static struct bpf_object *foreign[BENCH_ROWS_MAX];
+static struct arq_ruleset *many[2]; /* 1000 rules and 4096 */
 static size_t program_count;
 static size_t foreign_count;
 static struct arq_ruleset *ruleset;
@@ -98,6 +99,30 @@ static void make_rules(void)
 		listed_v4[i] = v4;
 		listed_v6[i] = v6;
 	}
+}
+
+/*
+ * `count` rules, each for a source prefix and a range of ports of its own in the space that packets
+ * come from and go to; the last one is for all.
+ */
+static struct arq_ruleset *make_many(uint32_t count)
+{
+	struct arq_ruleset *made = rules_create();
+	uint32_t random = 11;
+	char name[24];
+
+	for (uint32_t i = 0; i + 1 < count; i++) {
+		struct arq_prefix prefix = {.family = AF_INET};
+		uint16_t port = (uint16_t)(1024 + bench_random(&random) % 30000);
+		snprintf(name, sizeof(name), "rule-%u", i);
+		struct arq_rule *rule = rules_add(made, name, ARQ_RULE_PASS);
+		prefix.length = (uint8_t)(12 + bench_random(&random) % 13);
+		bench_put(prefix.address, bench_random(&random) & ~0u << (32 - prefix.length), 4);
+		rules_match_prefix(&rule->from, &prefix);
+		rules_match_ports(&rule->to_ports, 0, port, (uint16_t)(port + i % 100));
+	}
+	rules_add(made, "rest", ARQ_RULE_PASS);
+	return made;
 }
 
 /* A service on both families' addresses, with a socket on queue 0, where test runs come in. */
@@ -206,6 +231,12 @@ static int open_ours(struct bench_row *rows, int *count)
 	const struct arq_program_options bare = {.first = true};
 	const struct arq_program_options full = {.first = true, .chain = 7, .ruleset = ruleset};
 	const struct arq_program_options sampled = {.first = true, .sample_one_in = 1000};
+	many[0] = make_many(1000);
+	many[1] = make_many(ARQ_RULES_MAX);
+	const struct arq_program_options thousand = {.first = true, .ruleset = many[0]};
+	const struct arq_program_options most = {.first = true, .ruleset = many[1]};
+	int rules_1000 = load_ours(ARQ_PROGRAM_FIREWALL, &thousand);
+	int rules_4096 = load_ours(ARQ_PROGRAM_FIREWALL, &most);
 	int plain = load_ours(ARQ_PROGRAM_FIREWALL, &bare);
 	int firewall = load_ours(ARQ_PROGRAM_FIREWALL, &full);
 	int sampler = load_ours(ARQ_PROGRAM_SAMPLER, &bare);
@@ -224,6 +255,12 @@ static int open_ours(struct bench_row *rows, int *count)
 		XDP_PASS, 0);
 	add_row(rows, count, "firewall, from a listed prefix, IPv6", firewall, BENCH_LISTED_V6,
 		XDP_PASS, 0);
+	if (rules_1000 < 0 || rules_4096 < 0)
+		return -EIO;
+	add_row(rows, count, "firewall, 1000 rules, the last matches", rules_1000, BENCH_OTHER_V4,
+		XDP_PASS, 60);
+	add_row(rows, count, "firewall, 4096 rules, the last matches", rules_4096, BENCH_OTHER_V4,
+		XDP_PASS, 120);
 	add_row(rows, count, "sampler, not sampling", sampler, BENCH_OTHER_V4, XDP_PASS, 4);
 	add_row(rows, count, "sampler, 1 in 1000", sampling, BENCH_OTHER_V4, XDP_PASS, 0);
 	add_row(rows, count, "redirect, service, IPv4", redirect, BENCH_SERVICE_V4, XDP_REDIRECT,
@@ -276,6 +313,10 @@ void bench_rows_close(void)
 	while (foreign_count > 0)
 		bpf_object__close(foreign[--foreign_count]);
 	rules_destroy(ruleset);
+	for (int i = 0; i < 2; i++) {
+		rules_destroy(many[i]);
+		many[i] = NULL;
+	}
 	ruleset = NULL;
 	if (xsk >= 0)
 		close(xsk);
