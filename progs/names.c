@@ -2,6 +2,7 @@
 /* The lists of arquant/reason.h and arquant/program.h as tables. */
 #include "progs/program.h"
 
+#include <arquant/firewall.h>
 #include <string.h>
 
 #define REASON_ENTRY(number, constant, text, words) [number] = {text, words},
@@ -31,6 +32,18 @@ const char *arq_reason_name(uint32_t reason)
 const char *arq_reason_meaning(uint32_t reason)
 {
 	return reason < sizeof(reasons) / sizeof(reasons[0]) ? reasons[reason].meaning : "unknown";
+}
+
+const char *arq_rule_action_name(uint32_t action)
+{
+	static const char *const names[] = {
+		[ARQ_RULE_DROP] = "drop",
+		[ARQ_RULE_PASS] = "pass",
+		[ARQ_RULE_COUNT] = "count",
+		[ARQ_RULE_BLOCK] = "block",
+	};
+
+	return action < sizeof(names) / sizeof(names[0]) ? names[action] : "unknown";
 }
 
 const char *arq_action_name(uint32_t action)

@@ -58,6 +58,9 @@ const char *arq_reason_meaning(uint32_t reason);
  * "invalid". */
 const char *arq_action_name(uint32_t action);
 
+/* Name of an action of a firewall rule (arquant/firewall.h): "drop". */
+const char *arq_rule_action_name(uint32_t action);
+
 /* "firewall"; "unknown" for a number not in the list. */
 const char *arq_program_name(uint32_t id);
 

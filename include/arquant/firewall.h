@@ -50,6 +50,8 @@ struct arq_rule_slot {
 	char name[ARQ_RULE_NAME_MAX]; /* empty: free */
 	__u64 meaning[2]; /* hash of what the rule says */
 	__u32 numbers[ARQ_GENERATIONS]; /* its place in each, counted from 1; 0: not in it */
+	__u32 action; /* enum arq_rule_action */
+	__u32 reserved;
 };
 
 struct arq_rule_count {

@@ -47,13 +47,15 @@ static uint32_t find(const struct index *index, const struct arq_rule_slot *slot
 }
 
 /* Makes a free slot that of a rule. */
-static void take(const struct arq_slots *slots, uint32_t slot, const struct arq_compiled_rule *rule)
+static void take(const struct arq_slots *slots, uint32_t slot, const struct arq_compiled_rule *rule,
+		 uint32_t action)
 {
 	for (uint32_t cpu = 0; cpu < slots->cpus; cpu++)
 		memset(&slots->counters[cpu].slots[slot], 0, sizeof(struct arq_rule_count));
 	slots->limits[slot] = (struct arq_limit_state){0};
 	memcpy(slots->slots[slot].name, rule->name, sizeof(rule->name));
 	memcpy(slots->slots[slot].meaning, rule->meaning, sizeof(rule->meaning));
+	slots->slots[slot].action = action;
 }
 
 void arq_slots_release(const struct arq_slots *slots, uint32_t number)
@@ -94,7 +96,7 @@ int arq_slots_assign(const struct arq_slots *slots, const struct arq_compiled *c
 				free_slot++;
 			slot = free_slot;
 		}
-		take(slots, slot, &compiled->rules[i]);
+		take(slots, slot, &compiled->rules[i], image->consequences[i].action);
 		all[slot].numbers[number] = i + 1;
 		image->consequences[i].slot = (uint16_t)slot;
 	}

@@ -12,12 +12,18 @@ static struct subcommand {
 	const char *summary;
 	char verb[24]; /* for messages about options */
 } subcommands[] = {
+	{"apply", arq_firewall_apply, "put changed rules into force, or on trial",
+	 "firewall apply"},
 	{"block", arq_firewall_block, "drop what a source sends, for a time", "firewall block"},
 	{"blocks", arq_firewall_blocks, "show what is blocked", "firewall blocks"},
 	{"check", arq_firewall_check, "validate a configuration, and find rules without effect",
 	 "firewall check"},
+	{"confirm", arq_firewall_confirm, "keep rules that are on trial", "firewall confirm"},
 	{"entries", arq_firewall_entries, "show what the entries of a tracked set did",
 	 "firewall entries"},
+	{"show", arq_firewall_show, "show the rules in force, and what they did", "firewall show"},
+	{"test", arq_firewall_test, "show which rule decides the packets of a capture",
+	 "firewall test"},
 	{"unblock", arq_firewall_unblock, "take a block back", "firewall unblock"},
 	{NULL, NULL, NULL, ""},
 };
@@ -26,7 +32,7 @@ static int print_help(void)
 {
 	printf("Usage: arquant firewall WHAT [IFACE...] [OPTION...]\n"
 	       "\n"
-	       "Rules of the firewall: check them, and see what they do.\n"
+	       "Rules of the firewall: check them, change them under traffic, see what they do.\n"
 	       "\n"
 	       "What:\n");
 	for (const struct subcommand *one = subcommands; one->name; one++)

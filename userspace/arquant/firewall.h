@@ -10,10 +10,14 @@
 #include <json-c/json.h>
 
 /* `argv[0]` is the name for messages, "firewall check". Return an exit status. */
+int arq_firewall_apply(int argc, char **argv);
 int arq_firewall_block(int argc, char **argv);
 int arq_firewall_blocks(int argc, char **argv);
 int arq_firewall_check(int argc, char **argv);
+int arq_firewall_confirm(int argc, char **argv);
 int arq_firewall_entries(int argc, char **argv);
+int arq_firewall_show(int argc, char **argv);
+int arq_firewall_test(int argc, char **argv);
 int arq_firewall_unblock(int argc, char **argv);
 
 /*

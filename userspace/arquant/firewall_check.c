@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquant/firewall.h"
 
+#include "progs/firewall/compile.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/policy.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
@@ -84,6 +86,23 @@ static int print_json(const char *path, const struct arq_ruleset *ruleset,
 	return 0;
 }
 
+/* What the program's tables have no room for is found by making them. */
+static int try_tables(const struct arq_config *config, struct arq_error *error)
+{
+	uint32_t count = config->interfaces_count ? config->interfaces_count : 1;
+	int code = 0;
+
+	for (uint32_t i = 0; code == 0 && i < count; i++) {
+		struct arq_compiled *compiled = NULL;
+		const char *name = config->interfaces_count ? config->interfaces[i].name : NULL;
+		code = arq_compile(&config->firewall.ruleset, name, &compiled, error);
+		arq_compiled_destroy(compiled);
+		if (code)
+			arq_error_prefix(error, code, "%s", config->path);
+	}
+	return code;
+}
+
 static int check(const struct options *options, const char *path, bool *found,
 		 struct arq_error *error)
 {
@@ -93,11 +112,17 @@ static int check(const struct options *options, const char *path, bool *found,
 	int code = arq_config_load(path, &config, error);
 	if (code)
 		return code;
-	const struct arq_ruleset *ruleset = &config->firewall.ruleset;
-	code = arq_ruleset_analyse(ruleset, &findings);
+	struct arq_ruleset *ruleset = &config->firewall.ruleset;
+	code = arq_policy_read_sets(ruleset, error);
+	if (code == 0)
+		code = try_tables(config, error);
+	if (code == 0 && arq_ruleset_analyse(ruleset, &findings))
+		code = arq_error_set(error, -ENOMEM, "out of memory for the analysis of %s", path);
 	if (code) {
-		arq_error_set(error, code, "out of memory for the analysis of %s", path);
-	} else if (options->json) {
+		arq_config_destroy(config);
+		return code;
+	}
+	if (options->json) {
 		code = print_json(path, ruleset, &findings, error);
 	} else {
 		arq_firewall_print_findings(path, ruleset, &findings);

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquant/firewall.h"
+
+#include "dispatcher/pins.h"
+#include "progs/firewall/compile.h"
+#include "userspace/arquant/command.h"
+#include "userspace/arquant/firewall_shadow.h"
+#include "userspace/arquant/firewall_target.h"
+#include "userspace/arquant/policy.h"
+#include "userspace/common/config.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define VERB "firewall apply"
+
+/* Shorter than a person's answer takes, and longer than anybody should leave it open. */
+#define TRIAL_MIN 1000000000ull
+#define TRIAL_MAX 86400000000000ull
+
+static const char help[] =
+	"Usage: arquant firewall apply [IFACE...] [OPTION...]\n"
+	"\n"
+	"Puts the rules, sets and settings of the configuration's 'firewall' into force on the\n"
+	"interfaces named, or on all that run our firewall; on all of them or on none. Every "
+	"packet\n"
+	"is decided by the old rules or by the new ones, and none is lost. Rules that say the "
+	"same\n"
+	"under the same name keep their counters.\n"
+	"\n"
+	"  -c, --config FILE   read this configuration instead of " ARQ_CONFIG_PATH "\n"
+	"  -t, --confirm TIME  on trial: after so long (30s, 5m) the rules before are in force "
+	"again,\n"
+	"                      unless 'arquant firewall confirm' came; the program itself sees to "
+	"it\n"
+	"  -s, --shadow TIME   do not put them into force: for so long, let packets be decided by\n"
+	"                      both, and report those that the new rules would decide otherwise\n"
+	"  -j, --json          print what was done, or what differs, as JSON\n"
+	"  -v, --verbose       after a failure, show what libbpf said\n"
+	"  -h, --help          print this\n";
+
+struct options {
+	const char *config;
+	uint64_t trial_ns;
+	uint64_t shadow_ns;
+	bool json;
+	bool help;
+};
+
+/* --- making ----------------------------------------------------------------------------------- */
+
+static int prepare(const struct arq_firewall_target *target,
+		   const struct arq_config_firewall *firewall, struct arq_error *error)
+{
+	struct arq_compiled *compiled = NULL;
+
+	int code = arq_compile(&firewall->ruleset, target->name, &compiled, error);
+	if (code == 0)
+		code = arq_generation_prepare(target->generations, compiled, firewall->guards,
+					      error);
+	arq_compiled_destroy(compiled);
+	return code ? arq_error_prefix(error, code, "%s", target->name) : 0;
+}
+
+/* All or none. */
+static int prepare_all(const struct arq_firewall_targets *targets,
+		       const struct arq_config_firewall *firewall, struct arq_error *error)
+{
+	size_t done = 0;
+	int code = 0;
+
+	while (code == 0 && done < targets->count)
+		code = prepare(&targets->items[done++], firewall, error);
+	/* A target that failed has dropped what it had. */
+	for (size_t i = 0; code && i + 1 < done; i++)
+		arq_generation_drop(targets->items[i].generations);
+	return code;
+}
+
+/* Cannot fail: a store for each. What is not needed any more goes with the next change at last. */
+static void commit_all(const struct arq_firewall_targets *targets, uint64_t trial_ns)
+{
+	for (size_t i = 0; i < targets->count; i++)
+		arq_generation_commit(targets->items[i].generations, trial_ns);
+	for (size_t i = 0; i < targets->count && !trial_ns; i++)
+		arq_generation_drop(targets->items[i].generations);
+}
+
+/* --- showing ---------------------------------------------------------------------------------- */
+
+static void print_done(const struct arq_firewall_targets *targets,
+		       const struct arq_ruleset *ruleset, const struct options *options)
+{
+	uint64_t seconds = options->trial_ns / 1000000000u;
+
+	for (size_t i = 0; i < targets->count; i++) {
+		const char *name = targets->items[i].name;
+		if (options->json)
+			printf("%s{\"name\": \"%s\", \"rules\": %" PRIu32
+			       ", \"trial_seconds\": %" PRIu64 "}%s",
+			       i ? ", " : "{\"interfaces\": [", name, ruleset->rule_count, seconds,
+			       i + 1 == targets->count ? "]}\n" : "");
+		else if (options->trial_ns)
+			printf("%s: %" PRIu32 " rules in force for %" PRIu64
+			       " s, then those before; 'arquant firewall confirm' keeps them\n",
+			       name, ruleset->rule_count, seconds);
+		else
+			printf("%s: %" PRIu32 " rules in force\n", name, ruleset->rule_count);
+	}
+}
+
+static int apply_to(const struct arq_firewall_targets *targets,
+		    const struct arq_config_firewall *firewall, const struct options *options,
+		    struct arq_error *error)
+{
+	int code = prepare_all(targets, firewall, error);
+	if (code)
+		return code;
+	if (options->shadow_ns)
+		return arq_firewall_shadow(targets, options->shadow_ns, options->json, error);
+	commit_all(targets, options->trial_ns);
+	print_done(targets, &firewall->ruleset, options);
+	return 0;
+}
+
+static int apply(const struct options *options, char *const *names, size_t count,
+		 struct arq_error *error)
+{
+	struct arq_firewall_targets *targets = NULL;
+	struct arq_config *config = NULL;
+
+	int code = arq_config_load(options->config, &config, error);
+	if (code == 0)
+		code = arq_policy_read_sets(&config->firewall.ruleset, error);
+	if (code == 0)
+		code = arq_firewall_targets_open(names, count, &targets, error);
+	int lock = code ? -1 : arq_pins_lock(error);
+	if (lock >= 0) {
+		code = apply_to(targets, &config->firewall, options, error);
+		arq_pins_unlock(lock);
+	} else if (code == 0) {
+		code = lock;
+	}
+	arq_firewall_targets_close(targets);
+	arq_config_destroy(config);
+	return code;
+}
+
+/* --- options ---------------------------------------------------------------------------------- */
+
+static int parse_time(const char *text, const char *option, uint64_t *time)
+{
+	if (arq_duration_parse(text, time) || *time < TRIAL_MIN || *time > TRIAL_MAX)
+		return arq_command_usage(VERB, "'%.40s' for %s is no duration from 1s to 24h", text,
+					 option);
+	return 0;
+}
+
+static int parse_options(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"confirm", required_argument, NULL, 't'},
+		{"shadow", required_argument, NULL, 's'},
+		{"json", no_argument, NULL, 'j'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	int option, code = 0;
+
+	opterr = 0;
+	while (!code && (option = getopt_long(argc, argv, ":c:t:s:jvh", known, NULL)) != -1) {
+		if (option == 'c')
+			options->config = optarg;
+		else if (option == 't')
+			code = parse_time(optarg, "--confirm", &options->trial_ns);
+		else if (option == 's')
+			code = parse_time(optarg, "--shadow", &options->shadow_ns);
+		else if (option == 'j')
+			options->json = true;
+		else if (option == 'v')
+			arq_command_set_verbose();
+		else if (option == 'h')
+			options->help = true;
+		else
+			code = arq_command_bad_option(argv, option);
+	}
+	if (!code && options->trial_ns && options->shadow_ns)
+		code = arq_command_usage(VERB, "--confirm and --shadow exclude each other");
+	return code;
+}
+
+int arq_firewall_apply(int argc, char **argv)
+{
+	struct options options = {.config = ARQ_CONFIG_PATH};
+	struct arq_error error = {0};
+
+	int code = parse_options(&options, argc, argv);
+	if (code)
+		return code;
+	if (options.help) {
+		fputs(help, stdout);
+		return arq_command_finish(VERB);
+	}
+	arq_command_hold_signals();
+	code = apply(&options, argv + optind, (size_t)(argc - optind), &error);
+	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
+}
