@@ -270,6 +270,17 @@ static __always_inline void arq_firewall_decide(struct xdp_md *ctx, __u32 cpu,
 	arq_firewall_rules(ctx, cpu, packet, number, verdict);
 }
 
+/* Samples a dropped packet; global as what classifies, or verifiers before 6.8 give up. */
+__attribute__((noinline)) int arq_firewall_sample(struct xdp_md *ctx, struct arq_counters *counters,
+						  __u32 reason, __u32 rule)
+{
+	const struct arq_verdict verdict = {.action = XDP_DROP, .reason = reason, .rule = rule};
+
+	if (counters)
+		arq_sample_take(ctx, counters, ARQ_PROGRAM_FIREWALL, &verdict);
+	return 0;
+}
+
 /* Decides, counts, samples what it drops. Returns the action. */
 static __always_inline int arq_firewall_run(struct xdp_md *ctx, __u32 cpu,
 					    const struct arq_packet *packet,
@@ -281,7 +292,7 @@ static __always_inline int arq_firewall_run(struct xdp_md *ctx, __u32 cpu,
 	arq_count(counters, &verdict);
 	if (arq_sample_drops && verdict.action == XDP_DROP &&
 	    arq_sample_drop_due(&arq_firewall_sampling[cpu]))
-		arq_sample_take(ctx, counters, ARQ_PROGRAM_FIREWALL, &verdict);
+		arq_firewall_sample(ctx, counters, verdict.reason, verdict.rule);
 	return verdict.action;
 }
 
