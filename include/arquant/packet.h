@@ -12,6 +12,10 @@
  * first is a variable of each program, arq_tunables.first, kept right by the loader. (First of
  * those that parse: the sampler neither reads nor writes metadata.)
  *
+ * Who is not first marks the metadata as taken, so it is accepted once. If another tool takes the
+ * first program out of the chain, what that left can be met by one later packet on each CPU, and is
+ * then checked against that packet's headers like any other.
+ *
  * Metadata tells where things are, never what is allowed: a program reads the fields that its
  * decision depends on from the packet again, since a foreign program in between may have rewritten
  * them. Safe against concurrency because a CPU runs one XDP chain at a time, in soft interrupt.
@@ -27,6 +31,9 @@
  * CPUs.
  */
 #define ARQ_MAX_CPUS 512
+
+/* In arq_packet.ifindex: no interface has this number. */
+#define ARQ_PACKET_TAKEN 0
 
 /* Where an offset is unknown: no packet that XDP sees has a header this far in. */
 #define ARQ_OFFSET_NONE 0xffff

@@ -112,19 +112,26 @@ static __always_inline bool arq_packet_holds(struct xdp_md *ctx, const struct ar
 /*
  * The metadata of the packet in `ctx`: what an earlier program of the chain left if it is for this
  * packet and still true, else a parse of our own. Counts which of the two.
+ *
+ * Who is not the first leaves no metadata, neither what it took over nor its own: it serves one
+ * packet only. If somebody removes the first program, what that left on a CPU can meet one later
+ * packet in the same buffer at most, and that one only if its structure is the same
+ * (arq_packet_holds).
  */
 static __always_inline struct arq_packet *arq_packet_get(struct xdp_md *ctx, __u32 cpu,
 							 struct arq_counters *counters)
 {
 	struct arq_packet *packet = &arq_packet[cpu];
+	bool first = arq_tunables.first;
 
-	if (!arq_tunables.first && arq_packet_is_ours(ctx, packet) &&
-	    arq_packet_holds(ctx, packet)) {
+	if (!first && arq_packet_is_ours(ctx, packet) && arq_packet_holds(ctx, packet)) {
 		counters->reused++;
-		return packet;
+	} else {
+		arq_parse(ctx, packet);
+		counters->parsed++;
 	}
-	arq_parse(ctx, packet);
-	counters->parsed++;
+	if (!first)
+		packet->ifindex = ARQ_PACKET_TAKEN;
 	return packet;
 }
 

@@ -226,6 +226,32 @@ Test(progs_chain, the_first_program_trusts_nothing)
 	chain_unload(&chain);
 }
 
+/*
+ * Another tool takes the firewall out of the chain: the redirect is not the first for its loader,
+ * but nobody writes metadata any more. What the firewall left serves one packet, not those that
+ * follow.
+ */
+Test(progs_chain, metadata_is_taken_over_once)
+{
+	const struct frame_spec plain = {.ip = 4, .protocol = 17, .port = 443};
+	struct frame frame;
+	struct chain chain;
+	bool reused;
+
+	chain_load(&chain);
+	frame_build(&frame, &plain);
+	cr_assert_eq(chain_run(&chain, &frame, &frame, &reused), XDP_REDIRECT);
+	cr_assert(reused);
+	struct arq_counters before = fixture_counters(&chain.redirect);
+	for (int i = 0; i < 200; i++)
+		cr_assert_eq(fixture_run(&chain.redirect, frame.bytes, frame.length, 1),
+			     XDP_REDIRECT);
+	struct arq_counters after = fixture_counters(&chain.redirect);
+	cr_assert_eq(after.reused, before.reused);
+	cr_assert_eq(after.parsed, before.parsed + 200);
+	chain_unload(&chain);
+}
+
 /* The same buffer, but the packet came in elsewhere. */
 Test(progs_chain, identity_includes_interface_and_queue)
 {
@@ -272,9 +298,12 @@ Test(progs_chain, absurd_metadata_is_harmless)
 
 /* --- the bundle ------------------------------------------------------------------------------- */
 
+/* The three programs, and the bundle of them. */
+#define SUITE (ARQ_PROGRAM_BUNDLE + 1)
+
 struct suite {
-	struct fixture programs[ARQ_PROGRAM_COUNT];
-	struct arq_counters_view *parts[ARQ_PROGRAM_COUNT]; /* of the bundle */
+	struct fixture programs[SUITE];
+	struct arq_counters_view *parts[SUITE]; /* of the bundle */
 	struct arq_ruleset *ruleset;
 	int xsk;
 };
@@ -296,7 +325,7 @@ static void suite_load(struct suite *suite)
 
 	snprintf(packet_pin, sizeof(packet_pin), "%s/packet", fixture_begin());
 	suite->ruleset = some_rules();
-	for (int id = 0; id < ARQ_PROGRAM_COUNT; id++) {
+	for (int id = 0; id < SUITE; id++) {
 		/* The bundle has metadata of its own, to be compared. */
 		const struct arq_program_options options = {
 			.first = id != ARQ_PROGRAM_REDIRECT,
@@ -322,7 +351,7 @@ static void suite_load(struct suite *suite)
 
 static void suite_unload(struct suite *suite)
 {
-	for (int id = 0; id < ARQ_PROGRAM_COUNT; id++) {
+	for (int id = 0; id < SUITE; id++) {
 		arq_counters_close(suite->parts[id]);
 		fixture_unload(&suite->programs[id]);
 	}
