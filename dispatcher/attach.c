@@ -8,8 +8,29 @@
 #include <errno.h>
 #include <linux/if_link.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 #include <xdp/libxdp.h>
+
+/*
+ * libxdp rebuilds the chain without holding its lock over the whole change, and whoever comes
+ * second starts again: it does so ten times itself. What it reports nevertheless when the chain
+ * changed under it (EBUSY, EEXIST, ENOENT, EINVAL) is a race lost, which is tried so often here,
+ * after pauses that double from 2 ms: two seconds in all.
+ */
+#define ATTEMPTS_MAX 10
+
+static void pause_before(unsigned int attempt)
+{
+	const struct timespec pause = {.tv_nsec = 1000000L << attempt};
+
+	nanosleep(&pause, NULL);
+}
+
+static bool changed(const struct arq_chain *before, const struct arq_chain *now)
+{
+	return before->kind != now->kind || before->id != now->id;
+}
 
 static enum xdp_attach_mode libxdp_mode(enum arq_chain_mode mode)
 {
@@ -65,6 +86,9 @@ static int attach_failed(const struct arq_chain *chain, int code, struct arq_err
 				     "%s: busy: somebody else changes its XDP programs; see "
 				     "'arquant status %s' and try again",
 				     name, name);
+	case ENODEV:
+		return arq_error_set(error, code, "%s: the interface has gone away meanwhile",
+				     name);
 	case EPERM:
 		return arq_error_set(error, code,
 				     "%s: the kernel does not permit it: is it locked down, or are "
@@ -78,18 +102,19 @@ static int attach_failed(const struct arq_chain *chain, int code, struct arq_err
 	}
 }
 
-/* An opened program as libxdp wants it, with our place in the chain said explicitly. */
-static struct xdp_program *make_handle(struct arq_program *program)
+/* An opened program as libxdp wants it, with its place in the chain said explicitly. */
+static struct xdp_program *make_handle(struct arq_program *program,
+				       const struct arq_chain_place *place)
 {
 	DECLARE_LIBXDP_OPTS(xdp_program_opts, options, .obj = arq_program_object(program));
 
 	struct xdp_program *handle = xdp_program__create(&options);
 	int code = (int)libxdp_get_error(handle);
 	if (code == 0)
-		code = xdp_program__set_run_prio(
-			handle, (unsigned int)arq_program_priority(arq_program_kind(program)));
+		code = xdp_program__set_run_prio(handle, place->priority);
 	for (unsigned int action = XDP_ABORTED; code == 0 && action <= XDP_REDIRECT; action++)
-		code = xdp_program__set_chain_call_enabled(handle, action, action == XDP_PASS);
+		code = xdp_program__set_chain_call_enabled(handle, action,
+							   place->chain_actions & 1u << action);
 	/* libbpf sets the flag of "xdp.frags" when it loads; libxdp looks before that. */
 	if (code == 0)
 		code = xdp_program__set_xdp_frags_support(handle, true);
@@ -117,12 +142,12 @@ static bool has_slot(const struct arq_chain *chain, uint32_t id)
 }
 
 /* libxdp says that it attached them: is it a dispatcher, with all of them in it? */
-static int check_slots(const struct arq_chain *before, const uint32_t *ids, unsigned int count,
+static int check_slots(const char *interface, const uint32_t *ids, unsigned int count,
 		       struct arq_error *error)
 {
 	struct arq_chain after;
 
-	int code = arq_chain_read(before->interface, &after, error);
+	int code = arq_chain_read(interface, &after, error);
 	if (code)
 		return code;
 	unsigned int found = 0;
@@ -132,38 +157,66 @@ static int check_slots(const struct arq_chain *before, const uint32_t *ids, unsi
 		return 0;
 
 	struct arq_error ignored = {0};
-	arq_detach(before->interface, ids, count, -1, &ignored);
+	arq_detach(interface, ids, count, -1, &ignored);
+	if (after.kind != ARQ_CHAIN_SINGLE || found == 0)
+		return arq_error_set(
+			error, -EBUSY,
+			"%s: somebody else took our programs off at once; see 'arquant "
+			"status %s'",
+			interface, interface);
 	return arq_error_set(error, -EOPNOTSUPP,
 			     "%s: libxdp did not put the programs into a dispatcher; is "
 			     "LIBXDP_SKIP_DISPATCHER set? Otherwise load with '--bundle'",
-			     before->interface);
+			     interface);
 }
 
-int arq_attach_slots(const struct arq_chain *before, enum arq_chain_mode mode,
-		     struct arq_program *const *programs, unsigned int count, uint32_t *ids,
-		     struct arq_error *error)
+/* Once more as long as others change the chain: the programs are loaded only the first time. */
+static int attach_handles(const struct arq_attach *attach, struct xdp_program **handles,
+			  struct arq_error *error)
+{
+	for (unsigned int attempt = 1;; attempt++) {
+		const struct arq_chain before = *attach->before;
+		arq_messages_clear();
+		int code = xdp_program__attach_multi(
+			handles, attach->count, (int)before.ifindex,
+			libxdp_mode(effective_mode(&before, attach->mode)), 0);
+		if (code == 0)
+			return 0;
+		/* Before anything else is said about it. */
+		attach_failed(&before, code, error);
+		if (attempt == ATTEMPTS_MAX)
+			return code;
+		pause_before(attempt);
+
+		struct arq_error why = {0};
+		int now = attach->look_again(attach->context, &why);
+		if (!changed(&before, attach->before))
+			return code;
+		*error = why;
+		if (now)
+			return now;
+	}
+}
+
+int arq_attach_slots(const struct arq_attach *attach, uint32_t *ids, struct arq_error *error)
 {
 	struct xdp_program *handles[ARQ_PROGRAM_COUNT];
 	unsigned int made = 0;
 	int code = 0;
 
-	arq_messages_clear();
-	for (; code == 0 && made < count; made++) {
-		handles[made] = make_handle(programs[made]);
-		if (!handles[made]) {
-			code = -errno;
-			break;
-		}
+	while (code == 0 && made < attach->count) {
+		handles[made] = make_handle(attach->programs[made], &attach->places[made]);
+		if (!handles[made])
+			code = attach_failed(attach->before, -errno, error);
+		else
+			made++;
 	}
 	if (code == 0)
-		code = xdp_program__attach_multi(handles, count, (int)before->ifindex,
-						 libxdp_mode(effective_mode(before, mode)), 0);
-	if (code)
-		attach_failed(before, code, error);
-	for (unsigned int i = 0; code == 0 && i < count; i++)
+		code = attach_handles(attach, handles, error);
+	for (unsigned int i = 0; code == 0 && i < made; i++)
 		ids[i] = xdp_program__id(handles[i]);
 	if (code == 0)
-		code = check_slots(before, ids, count, error);
+		code = check_slots(attach->before->interface, ids, made, error);
 	close_handles(handles, made);
 	return code;
 }
@@ -227,24 +280,40 @@ static int detach_direct(const struct arq_chain *chain, int former)
 	return code;
 }
 
+static int detach_once(const struct arq_chain *chain, const uint32_t *ids, size_t count, int former)
+{
+	int code = 0;
+
+	arq_messages_clear();
+	if (chain->kind == ARQ_CHAIN_DISPATCHER)
+		return detach_slots(chain, ids, count);
+	for (size_t i = 0; chain->kind == ARQ_CHAIN_SINGLE && code == 0 && i < count; i++) {
+		if (chain->id == ids[i])
+			code = detach_direct(chain, former);
+	}
+	return code;
+}
+
 int arq_detach(const char *interface, const uint32_t *ids, size_t count, int former,
 	       struct arq_error *error)
 {
-	struct arq_chain chain;
+	struct arq_chain chain, before;
+	int failed = 0;
 
-	int code = arq_chain_read(interface, &chain, error);
-	if (code)
-		return code;
-	if (chain.kind == ARQ_CHAIN_DISPATCHER)
-		code = detach_slots(&chain, ids, count);
-	for (size_t i = 0; chain.kind == ARQ_CHAIN_SINGLE && code == 0 && i < count; i++) {
-		if (chain.id == ids[i])
-			code = detach_direct(&chain, former);
+	for (unsigned int attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+		int code = arq_chain_read(interface, &chain, error);
+		if (code)
+			return code;
+		if (failed && !changed(&before, &chain))
+			break;
+		failed = detach_once(&chain, ids, count, former);
+		if (failed == 0)
+			return 0;
+		before = chain;
+		pause_before(attempt);
 	}
-	if (code)
-		return arq_error_set(error, code,
-				     "%s: cannot take our programs off: %s; '--verbose' shows what "
-				     "the kernel said",
-				     interface, strerror(-code));
-	return 0;
+	return arq_error_set(error, failed,
+			     "%s: cannot take our programs off: %s; '--verbose' shows what the "
+			     "kernel said",
+			     interface, strerror(-failed));
 }

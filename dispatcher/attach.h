@@ -15,15 +15,27 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arq_attach {
+	struct arq_chain *before; /* how the interface looks now */
+	enum arq_chain_mode mode; /* the one asked for */
+	unsigned int count;
+	struct arq_program *const *programs; /* opened */
+	const struct arq_chain_place *places; /* of each */
+	/*
+	 * Called when it failed and the chain is another than `before`: somebody changed it at the
+	 * same time. Reads *before again, and returns 0 to try once more, or a negative errno with
+	 * the reason why what is there now cannot be added to.
+	 */
+	int (*look_again)(void *context, struct arq_error *error);
+	void *context;
+};
+
 /*
- * Loads opened programs into the chain of an interface; `before` is how it looks now, `mode` the
- * one asked for. Writes their ids to `ids`. Returns 0 or a negative errno with the reason in
- * `error`. When libxdp attached a single program directly instead (it does so silently), that is
- * taken back and -EOPNOTSUPP.
+ * Loads programs into the chain of an interface. Writes their ids to `ids`. Returns 0 or a negative
+ * errno with the reason in `error`. When libxdp attached a single program directly instead (it does
+ * so silently), that is taken back and -EOPNOTSUPP.
  */
-int arq_attach_slots(const struct arq_chain *before, enum arq_chain_mode mode,
-		     struct arq_program *const *programs, unsigned int count, uint32_t *ids,
-		     struct arq_error *error);
+int arq_attach_slots(const struct arq_attach *attach, uint32_t *ids, struct arq_error *error);
 
 /*
  * Loads one opened program and attaches it directly. `former`: descriptor of a program of ours that
@@ -36,9 +48,9 @@ int arq_attach_direct(const struct arq_chain *before, enum arq_chain_mode mode,
 
 /*
  * Takes programs off an interface, whether they are slots of its dispatcher or attached directly.
- * Ids that are not there any more are left out. `former`: descriptor of the program to put back in
- * the place of one that is attached directly, or -1. Returns 0 or a negative errno with the reason
- * in `error`.
+ * Ids that are not there any more are left out. Tries again when others change the chain meanwhile.
+ * `former`: descriptor of the program to put back in the place of one that is attached directly, or
+ * -1. Returns 0 or a negative errno with the reason in `error`.
  */
 int arq_detach(const char *interface, const uint32_t *ids, size_t count, int former,
 	       struct arq_error *error);

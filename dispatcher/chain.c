@@ -12,6 +12,9 @@
 /* libxdp's name for its dispatcher program. */
 #define DISPATCHER_NAME "xdp_dispatcher"
 
+/* Pauses double from 2 ms: a quarter of a second in all. */
+#define READ_ATTEMPTS 7
+
 /* The kernel counts nanoseconds since boot. */
 static time_t wall_clock(uint64_t since_boot_ns)
 {
@@ -107,15 +110,12 @@ static int read_multiprog(struct arq_chain *chain, const struct xdp_multiprog *m
 	return code;
 }
 
-int arq_chain_read(const char *interface, struct arq_chain *chain, struct arq_error *error)
+static int read_once(const char *interface, struct arq_chain *chain)
 {
 	memset(chain, 0, sizeof(*chain));
 	chain->ifindex = if_nametoindex(interface);
 	if (!chain->ifindex)
-		return arq_error_set(error, -ENODEV,
-				     "there is no interface '%s' in this network namespace; 'ip "
-				     "link' lists them",
-				     interface);
+		return -ENODEV;
 	snprintf(chain->interface, sizeof(chain->interface), "%s", interface);
 
 	struct xdp_multiprog *multiprog = xdp_multiprog__get_from_ifindex((int)chain->ifindex);
@@ -126,15 +126,55 @@ int arq_chain_read(const char *interface, struct arq_chain *chain, struct arq_er
 		code = read_multiprog(chain, multiprog);
 		xdp_multiprog__close(multiprog);
 	}
+	return code;
+}
+
+/*
+ * A dispatcher that is replaced while libxdp reads it looks as if its pins were not there, or gives
+ * an error: then it is another one soon. One that stays the same is what it looks like.
+ */
+static int read_settled(const char *interface, struct arq_chain *chain)
+{
+	uint32_t former = 0;
+	int code = 0;
+
+	for (unsigned int attempt = 1; attempt <= READ_ATTEMPTS; attempt++) {
+		code = read_once(interface, chain);
+		bool doubtful = code ? code != -ENODEV && code != -EOPNOTSUPP : chain->unreadable;
+		if (!doubtful || (code == 0 && chain->id == former))
+			break;
+		former = code ? 0 : chain->id;
+		const struct timespec pause = {.tv_nsec = 1000000L << attempt};
+		nanosleep(&pause, NULL);
+	}
+	return code;
+}
+
+int arq_chain_read(const char *interface, struct arq_chain *chain, struct arq_error *error)
+{
+	int code = read_settled(interface, chain);
+	if (code == 0)
+		return 0;
+	if (code == -ENODEV || !if_nametoindex(interface))
+		return arq_error_set(error, -ENODEV,
+				     "there is no interface '%s' in this network namespace; 'ip "
+				     "link' lists them",
+				     interface);
 	if (code == -EOPNOTSUPP)
 		return arq_error_set(error, code,
 				     "%s: its libxdp dispatcher was made by a newer libxdp than "
 				     "ours and cannot be read; upgrade libxdp",
 				     interface);
-	if (code)
-		return arq_error_set(error, code, "%s: cannot read its XDP programs: %s", interface,
-				     strerror(-code));
-	return 0;
+	return arq_error_set(error, code, "%s: cannot read its XDP programs: %s", interface,
+			     strerror(-code));
+}
+
+struct arq_chain_place arq_chain_default_place(enum arq_program_id program)
+{
+	return (struct arq_chain_place){
+		.priority = (unsigned int)arq_program_priority(program),
+		.chain_actions = 1u << XDP_PASS,
+	};
 }
 
 unsigned int arq_chain_count_own(const struct arq_chain *chain)

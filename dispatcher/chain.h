@@ -92,20 +92,35 @@ bool arq_chain_takes_frags(const struct arq_chain *chain);
 /* "none", "native", "generic" or "offload". */
 const char *arq_chain_mode_name(const struct arq_chain *chain);
 
+/* Where a program sits in the chain. */
+struct arq_chain_place {
+	unsigned int priority; /* low runs first; among equals the name decides */
+	uint32_t chain_actions; /* bits, 1 << enum xdp_action: the next slot runs after these */
+};
+
 struct arq_chain_request {
 	const char *interface;
 	enum arq_chain_mode mode;
 	uint32_t programs; /* ARQ_PROGRAM_BIT of each; with `bundle` the parts that it runs */
+	/* By enum arq_program_id, of those that are loaded: of the bundle, not of its parts. */
+	struct arq_chain_place places[ARQ_PROGRAM_COUNT];
 	bool bundle; /* as one program, in one slot, or alone where the kernel refuses EXT */
 	/* For every program; the load itself sets `first` and `chain`. */
 	struct arq_program_options options;
 };
 
+/* The place of a program unless it is asked for another: its own priority, and on after XDP_PASS.
+ */
+struct arq_chain_place arq_chain_default_place(enum arq_program_id program);
+
 /*
- * Loads the programs of each request on its interface, in one change of its chain, by ascending
- * priority, the next slot running after XDP_PASS. Where programs of ours are already there, the new
- * ones take their place: both run for a moment (so no packet goes unfiltered; it may be counted
- * twice), then the old ones go; counters, services and sockets are kept.
+ * Loads the programs of each request on its interface, in one change of its chain. Where programs
+ * of ours are already there, the new ones take their place: both run for a moment (so no packet
+ * goes unfiltered; it may be counted twice), then the old ones go; counters, services and sockets
+ * are kept. Whoever else changes the chain at the same time is not disturbed: we start again.
+ *
+ * A process that is killed in the middle leaves either the old programs or the new ones; the next
+ * load or unload clears up what else it left.
  *
  * Returns 0, or a negative errno with the reason in `error`, and then no interface has changed:
  * -ENODEV no such interface, -EBUSY held by a foreign single program, -EOPNOTSUPP the kernel
@@ -115,16 +130,20 @@ int arq_chain_load(const struct arq_chain_request *requests, size_t count, struc
 
 /*
  * Takes our programs off these interfaces, and their pins away. Everything is looked at before
- * anything is changed: an interface that does not exist (-ENODEV) or carries nothing of ours
- * (-ENOENT) leaves all as it was. Returns 0, or a negative errno with the reason in `error`.
+ * anything is changed: an interface that does not exist (-ENODEV) or has nothing of ours, not even
+ * pins (-ENOENT), leaves all as it was. `leave_pass`: in their place comes a program of ours that
+ * only passes, so that the driver sees no moment without XDP; the next load takes its place, and an
+ * unload without `leave_pass` takes it off. Returns 0, or a negative errno with the reason in
+ * `error`.
  */
-int arq_chain_unload(const char *const *interfaces, size_t count, struct arq_error *error);
+int arq_chain_unload(const char *const *interfaces, size_t count, bool leave_pass,
+		     struct arq_error *error);
 
 /*
  * The same for every interface of the network namespace that carries something of ours, and for
  * what is left of interfaces that are gone. Nothing to do is no error. Writes how many interfaces
  * there were to *unloaded.
  */
-int arq_chain_unload_all(size_t *unloaded, struct arq_error *error);
+int arq_chain_unload_all(size_t *unloaded, bool leave_pass, struct arq_error *error);
 
 #endif

@@ -10,8 +10,10 @@
 #include <cap-ng.h>
 #include <errno.h>
 #include <linux/magic.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/vfs.h>
 
 /* The kernel's own "not supported", which no libc knows: bpf_link_create without trampolines. */
@@ -27,6 +29,15 @@ int arq_kernel_check_privileges(struct arq_error *error)
 	return arq_error_set(error, -EPERM,
 			     "no privileges for XDP programs; run as root, or with the "
 			     "capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN");
+}
+
+bool arq_kernel_interrupted(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 &&
+	       (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1 ||
+		sigismember(&pending, SIGHUP) == 1);
 }
 
 int arq_kernel_check_cpus(struct arq_error *error)
@@ -56,8 +67,14 @@ int arq_kernel_check_bpffs(struct arq_error *error)
 	const char *directory = arq_kernel_bpffs();
 	struct statfs status;
 
-	if (statfs(directory, &status) == 0 && (unsigned long)status.f_type == BPF_FS_MAGIC)
-		return 0;
+	if (statfs(directory, &status) == 0 && (unsigned long)status.f_type == BPF_FS_MAGIC) {
+		if (!(status.f_flags & ST_RDONLY))
+			return 0;
+		return arq_error_set(error, -EROFS,
+				     "the BPF file system at %s is mounted read-only, and the "
+				     "programs' maps are kept there; 'mount -o remount,rw %s'",
+				     directory, directory);
+	}
 	return arq_error_set(error, -ENOENT,
 			     "no BPF file system at %s, where the programs' maps are kept; mount "
 			     "it with 'mount -t bpf bpf %s'",

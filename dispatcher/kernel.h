@@ -35,6 +35,12 @@ int arq_kernel_probe_ext(enum arq_kernel_ext *ext, struct arq_error *error);
 int arq_kernel_check_privileges(struct arq_error *error);
 
 /*
+ * Has somebody asked this process to stop: is SIGINT, SIGTERM or SIGHUP pending? (Who changes
+ * something blocks them, and looks here between its steps.)
+ */
+bool arq_kernel_interrupted(void);
+
+/*
  * The per-CPU tables of the programs have ARQ_MAX_CPUS elements. Returns 0, or -E2BIG with the
  * reason in `error` on a machine with more possible CPUs.
  */
@@ -46,7 +52,10 @@ int arq_kernel_check_cpus(struct arq_error *error);
  */
 const char *arq_kernel_bpffs(void);
 
-/* Returns 0, or -ENOENT with what to do in `error` when no BPF file system is mounted there. */
+/*
+ * Returns 0, or with what to do in `error` -ENOENT when no BPF file system is mounted there, -EROFS
+ * when it is, but read-only.
+ */
 int arq_kernel_check_bpffs(struct arq_error *error);
 
 #endif

@@ -13,16 +13,21 @@
 
 void arq_owner_read(struct arq_owner *owner, const char *directory)
 {
-	for (uint32_t program = 0; program < ARQ_PROGRAM_COUNT; program++)
-		owner->map_ids[program] =
-			arq_pins_map_id(directory, arq_program_name(program), "counters");
+	for (uint32_t program = 0; program < ARQ_PROGRAM_COUNT; program++) {
+		const char *name = arq_program_name(program);
+		owner->map_ids[program] = arq_pins_map_id(directory, name, "counters");
+		owner->successor_map_ids[program] =
+			arq_pins_map_id(directory, name, "counters" ARQ_PIN_PENDING);
+	}
 }
 
 static int find(const struct arq_owner *owner, const uint32_t *map_ids, uint32_t count)
 {
 	for (int program = 0; program < ARQ_PROGRAM_COUNT; program++) {
-		for (uint32_t i = 0; owner->map_ids[program] && i < count; i++) {
-			if (map_ids[i] == owner->map_ids[program])
+		for (uint32_t i = 0; i < count; i++) {
+			/* No map has the id 0. */
+			if (map_ids[i] == owner->map_ids[program] ||
+			    map_ids[i] == owner->successor_map_ids[program])
 				return program;
 		}
 	}

@@ -15,6 +15,8 @@
 /* Maps that identify the programs of one interface. */
 struct arq_owner {
 	uint32_t map_ids[ARQ_PROGRAM_COUNT]; /* of the pinned counters; 0: not pinned */
+	/* The same of successors that are being loaded, if theirs are of another size. */
+	uint32_t successor_map_ids[ARQ_PROGRAM_COUNT];
 };
 
 /* Reads which maps are pinned in the directory of an interface; none if it is not there. */

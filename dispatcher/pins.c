@@ -19,9 +19,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
 #include <unistd.h>
 
 #define DIRECTORY_MODE 0700 /* maps are configuration: root's alone */
+
+#define LOCK_WAIT_MS  30000
+#define LOCK_PAUSE_MS 20
 
 /* Our directories are three deep: root, interface, program. */
 #define DEPTH_MAX 3
@@ -57,7 +62,8 @@ static int namespace_number(uint64_t *number)
 
 /*
  * Locks what is at `path` now. A descriptor of a directory that another process removed while we
- * waited locks nothing that anybody else would see. Returns it, -EAGAIN then, or a negative errno.
+ * waited locks nothing that anybody else would see. Returns it, -EAGAIN then, -EWOULDBLOCK when
+ * another process holds it, or a negative errno.
  */
 static int lock_directory(const char *path)
 {
@@ -68,8 +74,8 @@ static int lock_directory(const char *path)
 		return errno == ENOENT ? -EAGAIN : -errno;
 
 	int code = 0;
-	if (flock(lock, LOCK_EX) || fstat(lock, &held))
-		code = -errno;
+	if (flock(lock, LOCK_EX | LOCK_NB) || fstat(lock, &held))
+		code = errno == EWOULDBLOCK ? -EBUSY : -errno;
 	else if (stat(path, &now) || held.st_ino != now.st_ino)
 		code = -EAGAIN;
 	if (code == 0)
@@ -78,23 +84,68 @@ static int lock_directory(const char *path)
 	return code;
 }
 
+/* Who holds the lock, as the kernel lists it; 0 when it is not found. */
+static int lock_holder(const char *path)
+{
+	unsigned int major, minor;
+	uint64_t inode;
+	struct stat status;
+	char line[256];
+	int holder = 0, pid;
+
+	FILE *locks = stat(path, &status) ? NULL : fopen("/proc/locks", "re");
+	if (!locks)
+		return 0;
+	while (holder == 0 && fgets(line, sizeof(line), locks)) {
+		if (sscanf(line, "%*u: FLOCK ADVISORY WRITE %d %x:%x:%" SCNu64, &pid, &major,
+			   &minor, &inode) == 4 &&
+		    inode == status.st_ino && makedev(major, minor) == status.st_dev)
+			holder = pid;
+	}
+	fclose(locks);
+	return holder;
+}
+
+/* The kernel has no flock() with a time limit. */
+static int wait_for_lock(const char *path)
+{
+	const struct timespec pause = {.tv_nsec = LOCK_PAUSE_MS * 1000000L};
+
+	for (int waited = 0;; waited += LOCK_PAUSE_MS) {
+		int lock = -EAGAIN;
+		/* Each turn means that another process has just finished its work. */
+		while (lock == -EAGAIN) {
+			if (mkdir(path, DIRECTORY_MODE) && errno != EEXIST)
+				return -errno;
+			lock = lock_directory(path);
+		}
+		if (lock != -EBUSY || waited >= LOCK_WAIT_MS)
+			return lock;
+		if (arq_kernel_interrupted())
+			return -EINTR;
+		nanosleep(&pause, NULL);
+	}
+}
+
 int arq_pins_lock(struct arq_error *error)
 {
 	char path[PATH_MAX];
-	int lock = root_path(path);
 
-	if (lock == 0) {
-		/* Each turn means that another process has just finished its work. */
-		do {
-			if (mkdir(path, DIRECTORY_MODE) && errno != EEXIST)
-				lock = -errno;
-			else
-				lock = lock_directory(path);
-		} while (lock == -EAGAIN);
-	}
-	if (lock < 0)
-		return arq_error_set(error, lock, "cannot lock %s: %s", path, strerror(-lock));
-	return lock;
+	int code = root_path(path);
+	int lock = code ? code : wait_for_lock(path);
+	if (lock >= 0)
+		return lock;
+	if (lock == -EINTR)
+		return arq_error_set(error, lock,
+				     "interrupted while another arquant (pid %d) was at "
+				     "work; nothing was changed",
+				     lock_holder(path));
+	if (lock == -EBUSY)
+		return arq_error_set(error, lock,
+				     "another arquant (pid %d) has been changing programs for %d "
+				     "seconds and holds the lock %s; wait for it, or end it",
+				     lock_holder(path), LOCK_WAIT_MS / 1000, path);
+	return arq_error_set(error, lock, "cannot lock %s: %s", path, strerror(-lock));
 }
 
 /* Is there a directory of any interface? When in doubt, yes. */
@@ -140,7 +191,9 @@ uint32_t arq_pins_map_id(const char *directory, const char *name, const char *ma
 	if (format_path(path, "%s/%s/%s", directory, name, map))
 		return 0;
 
-	int descriptor = bpf_obj_get(path);
+	/* Also where the file system is read-only. */
+	LIBBPF_OPTS(bpf_obj_get_opts, options, .file_flags = BPF_F_RDONLY);
+	int descriptor = bpf_obj_get_opts(path, &options);
 	if (descriptor < 0)
 		return 0;
 

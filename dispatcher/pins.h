@@ -21,7 +21,9 @@
 
 /*
  * Takes the lock, and creates our root directory (mode 0700) if it is missing. Waits for another
- * process that holds it. Returns a descriptor for arq_pins_unlock(), or a negative errno with the
+ * process that holds it, half a minute at most: a load takes about a second, so more means that it
+ * hangs, and the error names it. A SIGINT, SIGTERM or SIGHUP that is blocked and pending ends the
+ * wait (-EINTR). Returns a descriptor for arq_pins_unlock(), or a negative errno with the
  * reason in `error`.
  */
 int arq_pins_lock(struct arq_error *error);

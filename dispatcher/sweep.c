@@ -5,6 +5,7 @@
 #include "dispatcher/kernel.h"
 #include "dispatcher/owner.h"
 #include "dispatcher/pins.h"
+#include "dispatcher/settle.h"
 
 #include <bpf/bpf.h>
 #include <dirent.h>
@@ -57,8 +58,11 @@ static unsigned int release_slots(const char *dispatcher, const struct arq_owner
 	return released;
 }
 
-/* Does it for all dispatchers that were made for an interface, except the one that is attached. */
-static unsigned int release_dispatchers(unsigned int ifindex, uint32_t attached,
+/*
+ * Does it for the dispatchers that were made for an interface and are not attached: those that are
+ * older than the one that is, or all. Ids grow.
+ */
+static unsigned int release_dispatchers(unsigned int ifindex, uint32_t attached, bool only_older,
 					const struct arq_owner *owner)
 {
 	char root[PATH_MAX], path[PATH_MAX];
@@ -73,7 +77,7 @@ static unsigned int release_dispatchers(unsigned int ifindex, uint32_t attached,
 		while ((entry = readdir(stream))) {
 			uint64_t of, id;
 			if (!arq_pins_parse(entry->d_name, LIBXDP_DISPATCHER, &of, &id) ||
-			    of != ifindex || id == attached)
+			    of != ifindex || id == attached || (only_older && id > attached))
 				continue;
 			int length = snprintf(path, sizeof(path), "%s/%s", root, entry->d_name);
 			if (length > 0 && (size_t)length < sizeof(path))
@@ -82,6 +86,18 @@ static unsigned int release_dispatchers(unsigned int ifindex, uint32_t attached,
 	}
 	closedir(stream); /* releases the lock */
 	return released;
+}
+
+/* Programs of ours run there: are they those that should? */
+static void clear_up(const struct arq_chain *chain, const char *directory,
+		     const struct arq_owner *owner)
+{
+	/* What cannot be done now is for the next command. */
+	struct arq_error ignored = {0};
+
+	arq_settle(chain, directory, &ignored);
+	if (chain->kind == ARQ_CHAIN_DISPATCHER)
+		release_dispatchers(chain->ifindex, chain->id, true, owner);
 }
 
 static int visit(const char *directory, unsigned int ifindex, bool here, void *context)
@@ -94,12 +110,16 @@ static int visit(const char *directory, unsigned int ifindex, bool here, void *c
 
 	arq_owner_read(&owner, directory);
 	bool exists = here && if_indextoname(ifindex, name);
-	if (exists && (arq_chain_read(name, &chain, &error) || arq_chain_count_own(&chain) > 0))
+	if (exists && arq_chain_read(name, &chain, &error))
 		return 0;
+	if (arq_chain_count_own(&chain) > 0) {
+		clear_up(&chain, directory, &owner);
+		return 0;
+	}
 	/* What was released just now is still listed by the kernel for a moment. */
 	unsigned int released = 0;
 	if (exists || (here && *gone_too))
-		released = release_dispatchers(ifindex, chain.id, &owner);
+		released = release_dispatchers(ifindex, chain.id, false, &owner);
 	if (exists || released > 0 || !arq_owner_in_use(&owner))
 		arq_pins_remove(directory);
 	return 0;

@@ -75,14 +75,7 @@ int arq_program_priority(enum arq_program_id id)
 	return programs[id].priority;
 }
 
-bool arq_program_is_first(enum arq_program_id id, uint32_t chain)
+bool arq_program_parses(enum arq_program_id id)
 {
-	if (id == ARQ_PROGRAM_SAMPLER)
-		return false;
-	for (int other = 0; other < ARQ_PROGRAM_COUNT; other++) {
-		if (other != ARQ_PROGRAM_SAMPLER && chain & ARQ_PROGRAM_BIT(other) &&
-		    programs[other].priority < programs[id].priority)
-			return false;
-	}
-	return true;
+	return id != ARQ_PROGRAM_SAMPLER && id != ARQ_PROGRAM_PASS;
 }

@@ -83,6 +83,11 @@ int arq_pin_locate(arq_pin_path path, const struct arq_map_role *role, enum arq_
 	return -ENOENT;
 }
 
+int arq_pin_pending(arq_pin_path pending, const char *path)
+{
+	return print_path(pending, "%s" ARQ_PIN_PENDING, path);
+}
+
 void arq_pin_parent(arq_pin_path parent, const char *path)
 {
 	const char *slash = strrchr(path, '/');
@@ -148,7 +153,7 @@ static int remove_roles(enum arq_map_life life, enum arq_program_id id, const ch
 			continue;
 		status = remove_pin(path, error);
 		arq_pin_path pending;
-		if (status == 0 && print_path(pending, "%s" ARQ_PIN_PENDING, path) == 0)
+		if (status == 0 && arq_pin_pending(pending, path) == 0)
 			status = remove_pin(pending, error);
 	}
 	return status;
@@ -189,11 +194,43 @@ int arq_program_unpin_machine(const char *packet_pin, struct arq_error *error)
 	return status ? status : remove_directory(path, error);
 }
 
+/* Gives a pending pin the name that it is meant for, or removes it. */
+static int settle_pin(const char *path, bool forward, struct arq_error *error)
+{
+	arq_pin_path pending;
+
+	if (arq_pin_pending(pending, path))
+		return 0;
+	if (!forward)
+		return remove_pin(pending, error);
+	if (rename(pending, path) == 0 || errno == ENOENT || errno == ENOTDIR)
+		return 0;
+	int code = -errno;
+	return arq_error_set(error, code, "cannot replace the pin %s: %s", path, strerror(-code));
+}
+
+int arq_program_settle(enum arq_program_id id, const char *pin_directory, bool forward,
+		       struct arq_error *error)
+{
+	int status = 0;
+
+	for (size_t i = 0; i < ARQ_MAP_ROLES_MAX && status == 0; i++) {
+		arq_pin_path path;
+		const struct arq_map_role *role = &arq_map_roles[i];
+		bool own = role->life == ARQ_MAP_KEPT || role->life == ARQ_MAP_RENEWED;
+		if (own && arq_pin_locate(path, role, id, pin_directory, NULL) == 0)
+			status = settle_pin(path, forward, error);
+	}
+	return status;
+}
+
 bool arq_program_pinned(enum arq_program_id id, const char *pin_directory)
 {
+	/* The live variables are pinned at commit, if it has any. */
+	const char *last = id == ARQ_PROGRAM_PASS ? "counters" : "data";
 	arq_pin_path path;
 
-	return print_path(path, "%s/%s/counters", pin_directory, arq_program_name(id)) == 0 &&
+	return print_path(path, "%s/%s/%s", pin_directory, arq_program_name(id), last) == 0 &&
 	       access(path, F_OK) == 0;
 }
 

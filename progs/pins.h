@@ -27,9 +27,6 @@ struct arq_map_role {
 #define ARQ_MAP_ROLES_MAX 26
 extern const struct arq_map_role arq_map_roles[ARQ_MAP_ROLES_MAX];
 
-/* A commit pins under the name and this first, and renames then: the change is one step. */
-#define ARQ_PIN_PENDING "_new"
-
 /* Room for a path, with the final zero. */
 typedef char arq_pin_path[PATH_MAX];
 
@@ -39,6 +36,9 @@ typedef char arq_pin_path[PATH_MAX];
  */
 int arq_pin_locate(arq_pin_path path, const struct arq_map_role *role, enum arq_program_id id,
 		   const char *pin_directory, const char *packet_pin);
+
+/* The name of what is to replace the pin at `path`. Returns 0 or -ENAMETOOLONG. */
+int arq_pin_pending(arq_pin_path pending, const char *path);
 
 /* The directory of `path`; at the root, or without a slash, "." or "/". */
 void arq_pin_parent(arq_pin_path parent, const char *path);

@@ -24,11 +24,12 @@ struct pin {
 	struct bpf_map *map;
 	arq_pin_path path;
 	bool created; /* at open: to be removed again without a commit */
-	bool pending; /* to be pinned at commit */
+	bool pending; /* pinned beside its place, to be renamed at commit */
 };
 
 struct arq_program {
 	enum arq_program_id id;
+	arq_pin_path directory; /* of the interface; empty: nothing is pinned */
 	struct arq_skeleton skeleton;
 	struct pin pins[ARQ_MAP_ROLES_MAX];
 	size_t pin_count;
@@ -167,9 +168,17 @@ static int take_over(struct pin *pin, enum arq_map_life life, struct arq_error *
 	return status;
 }
 
+/* In its place, or beside it until the commit; there, what a killed process left goes. */
 static int pin_now(struct pin *pin, int map, struct arq_error *error)
 {
-	int status = bpf_obj_pin(map, pin->path);
+	arq_pin_path pending;
+	const char *path = pin->pending ? pending : pin->path;
+
+	int status = arq_pin_pending(pending, pin->path);
+	if (status == 0 && pin->pending && unlink(pending) && errno != ENOENT)
+		status = -errno;
+	if (status == 0)
+		status = bpf_obj_pin(map, path);
 	pin->created = status == 0;
 	return status ? arq_error_set(error, status,
 				      "cannot pin %s: %s%s; is a BPF file system mounted there?",
@@ -195,7 +204,7 @@ static int make_map(struct pin *pin, struct arq_error *error)
 	if (status)
 		arq_error_set(error, status, "cannot %s the map '%s': %s%s", what,
 			      bpf_map__name(pin->map), strerror(-status), hint(status));
-	else if (pin->path[0] && !pin->pending)
+	else if (pin->path[0])
 		status = pin_now(pin, map, error);
 	if (map >= 0)
 		close(map);
@@ -310,6 +319,8 @@ int arq_program_open(enum arq_program_id id, const struct arq_program_options *o
 		return arq_error_set(error, -ENOMEM, "no memory for program '%s'",
 				     arq_program_name(id));
 	opened->id = id;
+	if (pin_directory)
+		snprintf(opened->directory, sizeof(opened->directory), "%s", pin_directory);
 	status = arq_skeleton_open(id, options, &opened->skeleton);
 	if (status)
 		arq_error_set(error, status, "cannot open the BPF object of '%s': %s",
@@ -338,41 +349,20 @@ enum arq_program_id arq_program_kind(const struct arq_program *program)
 	return program->id;
 }
 
-/* Pins under another name first: the change from the old map to the new one is then one step. */
-static int replace_pin(struct pin *pin)
+void arq_program_keep(struct arq_program *program)
 {
-	arq_pin_path pending;
-
-	int length = snprintf(pending, sizeof(pending), "%s" ARQ_PIN_PENDING, pin->path);
-	if (length < 0 || (size_t)length >= sizeof(pending))
-		return -ENAMETOOLONG;
-	if (unlink(pending) && errno != ENOENT)
-		return -errno;
-	int status = bpf_obj_pin(bpf_map__fd(pin->map), pending);
-	if (status)
-		return status;
-	pin->created = access(pin->path, F_OK) != 0;
-	if (rename(pending, pin->path)) {
-		status = -errno;
-		unlink(pending);
-		pin->created = false;
-		return status;
-	}
-	pin->pending = false;
-	return 0;
+	program->committed = true;
 }
 
 int arq_program_commit(struct arq_program *program, struct arq_error *error)
 {
-	for (size_t i = 0; i < program->pin_count; i++) {
-		struct pin *pin = &program->pins[i];
-		int status = pin->pending ? replace_pin(pin) : 0;
-		if (status)
-			return arq_error_set(error, status, "cannot pin %s: %s%s", pin->path,
-					     strerror(-status), hint(status));
-	}
-	program->committed = true;
-	return 0;
+	int status = 0;
+
+	if (program->directory[0])
+		status = arq_program_settle(program->id, program->directory, true, error);
+	if (status == 0)
+		arq_program_keep(program);
+	return status;
 }
 
 void arq_program_close(struct arq_program *program)
@@ -380,8 +370,12 @@ void arq_program_close(struct arq_program *program)
 	if (!program)
 		return;
 	for (size_t i = 0; i < program->pin_count && !program->committed; i++) {
-		if (program->pins[i].created)
-			unlink(program->pins[i].path);
+		const struct pin *pin = &program->pins[i];
+		arq_pin_path pending;
+		if (pin->created && !pin->pending)
+			unlink(pin->path);
+		else if (pin->created && arq_pin_pending(pending, pin->path) == 0)
+			unlink(pending);
 	}
 	for (size_t i = program->made_count; i > 0 && !program->committed; i--)
 		rmdir(program->made[i - 1]);

@@ -9,7 +9,8 @@
  *   arq_program_open()     object opened but not loaded; every map that has a pin or a content is
  *                          created and filled, so that the policy is in force from the first packet
  *   (attach)               libxdp or bpf_object__load() loads the object and attaches it
- *   arq_program_commit()   the pins stay and replace those of the program's predecessor
+ *   arq_program_commit()   the pins stay and replace those of the program's predecessor, whose
+ *                          place the new ones take that were pinned beside them (NAME_new) at open
  *   arq_program_close()    frees the object; without a commit before, whatever the open created
  *                          (maps, pins, directories) is gone and a predecessor's pins are untouched
  *   arq_program_unpin()    at unload
@@ -70,24 +71,22 @@ int arq_program_by_name(const char *name);
 /* "arq_firewall": the BPF function, which is the name that slots show. */
 const char *arq_program_function(enum arq_program_id id);
 
-/* libxdp run priority, low runs first. */
+/* libxdp run priority unless the configuration says another; low runs first. */
 int arq_program_priority(enum arq_program_id id);
 
 /*
- * Of the programs in `chain` (ARQ_PROGRAM_BIT of each), is `id` the one that must not trust
- * metadata that it finds? That is the first one that parses packets: firewall, redirect and bundle
- * do, the sampler neither reads nor writes metadata.
+ * Does it parse packets, and read or write their metadata? Firewall, redirect and bundle do, the
+ * sampler and the one that only passes do not.
  */
-bool arq_program_is_first(enum arq_program_id id, uint32_t chain);
+bool arq_program_parses(enum arq_program_id id);
 
 /* --- a program to attach ---------------------------------------------------------------------- */
 
 /* Zero is a good value for everything but `first` and `chain`. */
 struct arq_program_options {
 	/*
-	 * First of our programs in its chain, arq_program_is_first(). When a firewall goes away,
-	 * set the redirect's flag by arq_program_set_first() before; when one comes, clear it
-	 * after.
+	 * First in its chain of those of our programs that parse: it must not trust metadata that
+	 * it finds.
 	 */
 	bool first;
 	/*
@@ -125,9 +124,21 @@ enum arq_program_id arq_program_kind(const struct arq_program *program);
 
 /*
  * The program is attached: makes its pins permanent and replaces a predecessor's. Returns 0, or a
- * negative errno with the reason in `error`; then detach, and close.
+ * negative errno with the reason in `error`; then detach, and close. That is arq_program_keep() and
+ * arq_program_settle() in one, for who need not survive its own death between the two.
  */
 int arq_program_commit(struct arq_program *program, struct arq_error *error);
+
+/* The program is attached to stay: closing it takes back nothing any more. */
+void arq_program_keep(struct arq_program *program);
+
+/*
+ * Ends a change of the pins of program `id` that somebody began: those named NAME_new take the
+ * place of NAME (`forward`), or go. Nothing to do is no error. Returns 0, or a negative errno with
+ * the reason in `error`; to be called again then.
+ */
+int arq_program_settle(enum arq_program_id id, const char *pin_directory, bool forward,
+		       struct arq_error *error);
 
 /* Frees the program; NULL is fine. An attached program goes on running. */
 void arq_program_close(struct arq_program *program);
@@ -147,8 +158,8 @@ int arq_program_unpin_machine(const char *packet_pin, struct arq_error *error);
 /* --- programs that are loaded ----------------------------------------------------------------- */
 
 /*
- * Has program `id` its pins in that directory? (Whether it is attached is the dispatcher's
- * knowledge.)
+ * Has program `id` its pins in that directory, of a load that came to its end? (Whether it is
+ * attached is the dispatcher's knowledge.)
  */
 bool arq_program_pinned(enum arq_program_id id, const char *pin_directory);
 

@@ -16,6 +16,7 @@
 /* Generated from the BPF halves; the headers above define the types of their variables. */
 #include "arq_bundle.skel.h"
 #include "arq_firewall.skel.h"
+#include "arq_pass.skel.h"
 #include "arq_redirect.skel.h"
 #include "arq_sampler.skel.h"
 
@@ -111,6 +112,20 @@ static int open_bundle(const struct arq_program_options *options, struct arq_ske
 	return 0;
 }
 
+static void destroy_pass(void *self)
+{
+	arq_pass_bpf__destroy(self);
+}
+
+static int open_pass(struct arq_skeleton *skeleton)
+{
+	struct arq_pass_bpf *self = arq_pass_bpf__open();
+	if (!self)
+		return -errno;
+	*skeleton = (struct arq_skeleton){self, self->obj, destroy_pass};
+	return 0;
+}
+
 int arq_skeleton_open(enum arq_program_id id, const struct arq_program_options *options,
 		      struct arq_skeleton *skeleton)
 {
@@ -123,6 +138,8 @@ int arq_skeleton_open(enum arq_program_id id, const struct arq_program_options *
 		return open_redirect(options, skeleton);
 	case ARQ_PROGRAM_BUNDLE:
 		return open_bundle(options, skeleton);
+	case ARQ_PROGRAM_PASS:
+		return open_pass(skeleton);
 	default:
 		return -EINVAL;
 	}

@@ -33,6 +33,7 @@ Test(command, wrong_usage_is_status_2_and_one_line)
 		{"load", "arq0", "arq0"},
 		{"unload"},
 		{"unload", "--all", "arq0"},
+		{"unload", "arq0", "arq0"},
 		{"status", "--all"},
 		{"firewall"},
 		{"firewall", "frobnicate"},

@@ -210,8 +210,9 @@ Test(bundle, its_pins_are_cleared_after_somebody_else_took_it_off, .init = setup
 	else
 		lab_shell("ip link set dev arq0 xdp off");
 	cr_assert_gt(lab_count_pins(), 3);
-	lab_assert_fails(lab_run("unload", "arq0"), "none of our programs");
+	unload();
 	cr_assert_eq(lab_count_pins(), foreign_pins());
+	lab_assert_fails(lab_run("unload", "arq0"), "none of our programs");
 }
 
 Test(bundle, its_pins_are_cleared_after_the_interface_is_gone, .init = setup, .fini = cleanup)
@@ -239,6 +240,34 @@ Test(bundle, loads_over_what_a_killed_load_left, .init = setup, .fini = cleanup)
 	cr_assert_eq(json_object_array_length(missing), 0);
 	json_object_put(status);
 	unload();
+	cr_assert_eq(lab_count_pins(), foreign_pins());
+}
+
+/* The interface is at no time without a program; what is left is ours, and counts. */
+Test(bundle, leaves_a_program_that_passes, .init = setup, .fini = cleanup)
+{
+	const struct lab_result *result = lab_run("unload", "arq0", "--leave-pass");
+	cr_assert_eq(result->status, 0, "%s", result->error);
+	lab_send_udp("198.51.100.7", 4433, 5);
+	struct json_object *status = lab_status("arq0");
+	struct json_object *slot = lab_slot(status, 0);
+	cr_assert_str_eq(lab_text(slot, "name"), "arq_pass");
+	cr_assert_str_eq(lab_text(slot, "owner"), "own");
+	cr_assert_str_eq(lab_text(slot, "program"), "pass");
+	cr_assert_eq(lab_number(slot, "actions", "pass"), 5);
+	cr_assert_eq(json_object_array_length(json_object_object_get(status, "slots")), 1);
+	cr_assert_eq(json_object_array_length(json_object_object_get(status, "missing")), 0);
+	json_object_put(status);
+
+	load(config_text);
+	status = lab_status("arq0");
+	cr_assert_str_eq(lab_text(lab_slot(status, 0), "name"), "arq_bundle");
+	cr_assert_eq(json_object_array_length(json_object_object_get(status, "slots")), 1);
+	json_object_put(status);
+	cr_assert_eq(lab_run("unload", "--all", "--leave-pass")->status, 0);
+	cr_assert_neq(lab_attached("arq0"), 0);
+	cr_assert_eq(lab_run("unload", "--all")->status, 0);
+	cr_assert_eq(lab_attached("arq0"), 0);
 	cr_assert_eq(lab_count_pins(), foreign_pins());
 }
 

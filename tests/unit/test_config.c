@@ -9,6 +9,7 @@
 
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,9 +102,10 @@ static const struct bad {
 	{"- a\n", "1:1: file: ", "is a list"},
 	{"firewall:\n", "1:10: firewall: ", "is empty"},
 	{"firewall: yes\n", "1:11: firewall: ", "is a single value"},
-	{"interfaces: eth0\n", "1:13: interfaces: ", "write a list"},
+	{"interfaces: {name: eth0}\n", "1:13: interfaces: ", "write a list"},
 	{"interfaces:\n", "1:12: interfaces: ", "is empty; write a list"},
-	{"interfaces:\n  - eth0\n", "2:5: interfaces[0]: ", "is a single value"},
+	{"firewall: {rules: [one]}\n", "1:20: firewall.rules[0]: ", "is a single value"},
+	{"interfaces:\n  - [eth0]\n", "2:5: interfaces[0]: ", "is a list"},
 	{"interfaces: [{name: [eth0]}]\n", "1:21: interfaces[0].name: ", "is a list"},
 	{"interfaces: [{name: \"\"}]\n", "1:21: interfaces[0].name: ", "is empty"},
 	{"interfaces: [{name: \"a\\0b\"}]\n", "1:21: interfaces[0].name: ", "zero byte"},
@@ -127,6 +129,16 @@ static const struct bad {
 	 "1:30: interfaces[0].mode: ", "'fast' is not known; write one of: auto, native, generic"},
 	{"interfaces: [{name: a, programs: [firewall, bypass]}]\n",
 	 "1:45: interfaces[0].programs[1]: ", "firewall, sampler, redirect"},
+	{"interfaces: [{name: a, programs: [{name: sampler, priority: 5, chain_actions: []}]}]\n",
+	 "1:79: interfaces[0].programs[0].chain_actions: ", "an empty list"},
+	{"interfaces: [{name: a, programs: [{name: sampler, chain_actions: [pass, fail]}]}]\n",
+	 "1:73: interfaces[0].programs[0].chain_actions[1]: ", "aborted, drop, pass, tx, redirect"},
+	{"interfaces: [{name: a, programs: [{name: sampler, priority: 4000000000}]}]\n",
+	 "1:61: interfaces[0].programs[0].priority: ", "out of range"},
+	{"interfaces: [{name: a, programs: [{priority: 1}]}]\n",
+	 "1:35: interfaces[0].programs[0].name: ", "is missing"},
+	{"interfaces: [{name: a, programs: [sampler, {name: sampler}]}]\n",
+	 "1:44: interfaces[0].programs[1]: ", "is there twice"},
 	{"interfaces: [{name: a, programs: []}]\n",
 	 "1:34: interfaces[0].programs: ", "an empty list"},
 	{"firewall: {default: count}\n",
@@ -355,6 +367,35 @@ Test(config, fills_in_the_defaults)
 	cr_expect_eq(config->interfaces_count, 0);
 	cr_expect_eq(config->gateway.listeners_count, 0);
 	cr_expect_eq(config->sampler.one_in, 1000);
+	arq_config_destroy(config);
+}
+
+/* A program of a chain is its name, or a mapping with its place; an interface its name, likewise.
+ */
+Test(config, reads_chains)
+{
+	struct arq_config *config =
+		load("interfaces:\n"
+		     "  - name: a\n"
+		     "    programs: [firewall, {name: redirect, priority: 5}, {name: sampler, "
+		     "priority: 0,\n"
+		     "               chain_actions: [pass, redirect]}]\n"
+		     "  - b\n"
+		     "  - { name: c, programs: sampler }\n");
+	const struct arq_config_interface *interface = &config->interfaces[0];
+
+	cr_assert_eq(config->interfaces_count, 3);
+	cr_expect_eq(interface->programs, 7);
+	cr_assert_eq(interface->chain_count, 3);
+	cr_expect_eq(interface->chain[0].id, ARQ_PROGRAM_FIREWALL);
+	cr_expect_eq(interface->chain[0].priority, 10);
+	cr_expect_eq(interface->chain[0].chain_actions, 1u << XDP_PASS);
+	cr_expect_eq(interface->chain[1].id, ARQ_PROGRAM_REDIRECT);
+	cr_expect_eq(interface->chain[1].priority, 5);
+	cr_expect_eq(interface->chain[2].priority, 0);
+	cr_expect_eq(interface->chain[2].chain_actions, 1u << XDP_PASS | 1u << XDP_REDIRECT);
+	cr_expect_str_eq(config->interfaces[1].name, "b");
+	cr_expect_eq(config->interfaces[1].programs, 7);
 	arq_config_destroy(config);
 }
 

@@ -14,6 +14,7 @@
 
 #include "userspace/common/error.h"
 
+#include <stddef.h>
 #include <stdint.h>
 
 enum arq_exit {
@@ -39,6 +40,12 @@ int arq_command_fail(const char *verb, const struct arq_error *error);
  */
 int arq_command_usage(const char *verb, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/*
+ * Names of interfaces on the command line: none may be there twice. Returns 0, or ARQ_EXIT_USAGE
+ * with the line printed.
+ */
+int arq_command_check_twice(const char *verb, char *const *names, size_t count);
 
 /*
  * What getopt_long refused, as one line: `argv` and `optopt` as getopt_long left them, `option` its

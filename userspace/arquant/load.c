@@ -116,6 +116,27 @@ static enum arq_chain_mode chain_mode(enum arq_config_mode mode)
 	}
 }
 
+/* The places in the chain. The bundle takes that of the first of its parts. */
+static void fill_places(struct arq_chain_request *request,
+			const struct arq_config_interface *interface)
+{
+	int first = -1;
+
+	for (uint32_t id = 0; id < ARQ_PROGRAM_COUNT; id++)
+		request->places[id] = arq_chain_default_place((enum arq_program_id)id);
+	for (uint32_t i = 0; i < interface->chain_count; i++) {
+		const struct arq_config_program *program = &interface->chain[i];
+		request->places[program->id] = (struct arq_chain_place){
+			.priority = program->priority,
+			.chain_actions = program->chain_actions,
+		};
+		if (first < 0 || program->priority < request->places[first].priority)
+			first = (int)program->id;
+	}
+	if (first >= 0)
+		request->places[ARQ_PROGRAM_BUNDLE] = request->places[first];
+}
+
 static void fill_request(struct arq_chain_request *request,
 			 const struct arq_config_interface *interface,
 			 const struct arq_config *config, const struct options *options)
@@ -137,6 +158,7 @@ static void fill_request(struct arq_chain_request *request,
 				.snaplen = config->sampler.snaplen,
 			},
 	};
+	fill_places(request, interface);
 }
 
 /* The requests for the interfaces named, or for all. Returns how many, or a negative errno. */
@@ -158,17 +180,6 @@ static int make_requests(struct arq_chain_request *requests, char *const *names,
 	for (uint32_t i = 0; i < config->interfaces_count; i++)
 		fill_request(&requests[i], &config->interfaces[i], config, options);
 	return (int)config->interfaces_count;
-}
-
-static int check_twice(char *const *names, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		for (size_t j = 0; j < i; j++) {
-			if (strcmp(names[i], names[j]) == 0)
-				return arq_command_usage("load", "'%s' is named twice", names[i]);
-		}
-	}
-	return 0;
 }
 
 /* What is there now, as a line for each interface or as the status of them. */
@@ -229,7 +240,7 @@ int arq_command_load(int argc, char **argv)
 	}
 	char *const *names = argv + optind;
 	size_t count = (size_t)(argc - optind);
-	code = check_twice(names, count);
+	code = arq_command_check_twice("load", names, count);
 	if (code)
 		return code;
 

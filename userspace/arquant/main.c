@@ -57,6 +57,17 @@ int arq_command_usage(const char *verb, const char *format, ...)
 	return ARQ_EXIT_USAGE;
 }
 
+int arq_command_check_twice(const char *verb, char *const *names, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		for (size_t j = 0; j < i; j++) {
+			if (strcmp(names[i], names[j]) == 0)
+				return arq_command_usage(verb, "'%s' is named twice", names[i]);
+		}
+	}
+	return 0;
+}
+
 int arq_command_bad_option(char **argv, int option)
 {
 	/* A long option that is refused leaves optopt 0 (unknown) or its value (argument). */

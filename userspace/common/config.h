@@ -10,8 +10,9 @@
  *
  * An error is one line, "FILE:LINE:COLUMN: FIELD: what is wrong; what to do". Unknown keys are
  * errors: an option that is accepted and does nothing is a lie. YAML anchors and aliases are
- * refused (they are how a small file becomes a large one). Where a list of plain values is
- * expected, one value alone stands for a list of one.
+ * refused (they are how a small file becomes a large one). Where a list is expected, one value
+ * alone stands for a list of one; and where the entries of a list are mappings of which only one
+ * key is required, that key's value alone stands for the mapping.
  *
  * No privileges needed beyond reading the file. Certificates, keys and lists of prefixes are named
  * in it but read by who uses them.
@@ -39,10 +40,19 @@ enum arq_config_mode {
 	ARQ_CONFIG_MODE_GENERIC,
 };
 
+/* A program in the chain of an interface. */
+struct arq_config_program {
+	uint32_t id; /* enum arq_program_id */
+	uint32_t priority; /* libxdp's run priority, low runs first; the program's own by default */
+	uint32_t chain_actions; /* bits, 1 << enum xdp_action; XDP_PASS by default */
+};
+
 struct arq_config_interface {
 	char *name;
 	enum arq_config_mode mode;
 	uint32_t programs; /* bits, 1 << enum arq_program_id; all three by default, never none */
+	struct arq_config_program *chain; /* the same, one by one, as the file has them */
+	uint32_t chain_count; /* 0 with the default */
 };
 
 /* --- firewall --------------------------------------------------------------------------------- */

@@ -4,6 +4,7 @@
 #include <arquant/program.h>
 #include <ctype.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,44 @@ int arq_config_check_interface_name(const struct arq_config_check *check, struct
 
 /* --- interfaces ------------------------------------------------------------------------------- */
 
+/* Run priorities as the programs have them by themselves. */
+#define PROGRAM_PRIORITY(number, constant, name, function, priority) [number] = (priority),
+static const uint32_t priorities[] = {ARQ_PROGRAMS(PROGRAM_PRIORITY)};
+
+/* libxdp keeps them in an int. */
+#define PRIORITY_MAX INT32_MAX
+
+static int check_program(const struct arq_config_check *check, uint32_t i, uint32_t j)
+{
+	struct arq_config_interface *interface = &check->config->interfaces[i];
+	struct arq_config_program *program = &interface->chain[j];
+
+	if (interface->programs & 1u << program->id)
+		return arq_document_fail(check->document, check->error,
+					 arq_field("interfaces[%u].programs[%u]", i, j),
+					 "is there twice; remove one");
+	interface->programs |= 1u << program->id;
+	if (!program->chain_actions)
+		program->chain_actions = 1u << XDP_PASS;
+	return arq_config_check_number(
+		check, arq_field("interfaces[%u].programs[%u].priority", i, j), &program->priority,
+		priorities[program->id], 0, PRIORITY_MAX);
+}
+
+static int check_chain(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_interface *interface = &check->config->interfaces[i];
+	int code = 0;
+
+	for (uint32_t j = 0; code == 0 && j < interface->chain_count; j++)
+		code = check_program(check, i, j);
+	/* The schema lets no empty list pass. */
+	if (interface->chain_count == 0)
+		interface->programs = 1u << ARQ_PROGRAM_FIREWALL | 1u << ARQ_PROGRAM_SAMPLER |
+				      1u << ARQ_PROGRAM_REDIRECT;
+	return code;
+}
+
 static int check_interface(const struct arq_config_check *check, uint32_t i)
 {
 	struct arq_config_interface *interfaces = check->config->interfaces;
@@ -98,11 +137,7 @@ static int check_interface(const struct arq_config_check *check, uint32_t i)
 			return arq_config_name_twice(check, name, interface->name,
 						     arq_field("interfaces[%u]", j));
 	}
-	/* The schema lets no empty list pass. */
-	if (!interface->programs)
-		interface->programs = 1u << ARQ_PROGRAM_FIREWALL | 1u << ARQ_PROGRAM_SAMPLER |
-				      1u << ARQ_PROGRAM_REDIRECT;
-	return 0;
+	return check_chain(check, i);
 }
 
 int arq_config_check_interfaces(const struct arq_config_check *check)

@@ -334,9 +334,34 @@ static bool is_plain(const cyaml_schema_value_t *schema)
 	       schema->type != CYAML_FLAGS;
 }
 
+/*
+ * Entries of a list that are mappings with a single required key may be written as that key's value
+ * alone. Returns the key's field, or NULL.
+ */
+static const cyaml_schema_field_t *short_form(const cyaml_schema_value_t *entry)
+{
+	const cyaml_schema_field_t *only = NULL;
+
+	if (entry->type != CYAML_MAPPING)
+		return NULL;
+	for (const cyaml_schema_field_t *field = entry->mapping.fields; field->key; field++) {
+		if (field->value.flags & CYAML_FLAG_OPTIONAL)
+			continue;
+		if (only || !is_plain(&field->value))
+			return NULL;
+		only = field;
+	}
+	return only;
+}
+
 /* Of a list of flags, the entries are words; elsewhere the schema names its entry. */
 static int check_entry(struct walk *walk, yaml_node_t *node, const cyaml_schema_value_t *schema)
 {
+	const cyaml_schema_field_t *only;
+
+	if (schema->type != CYAML_FLAGS && node->type == YAML_SCALAR_NODE &&
+	    node->data.scalar.length > 0 && (only = short_form(schema->sequence.entry)))
+		return check_value(walk, node, &only->value);
 	if (schema->type != CYAML_FLAGS)
 		return check_value(walk, node, schema->sequence.entry);
 	if (node->type != YAML_SCALAR_NODE)
@@ -351,7 +376,7 @@ static int check_list(struct walk *walk, yaml_node_t *node, const cyaml_schema_v
 	uint32_t max = flags ? schema->enumeration.count : schema->sequence.max;
 
 	if (node->type == YAML_SCALAR_NODE && node->data.scalar.length > 0 &&
-	    (flags || is_plain(schema->sequence.entry)))
+	    (flags || is_plain(schema->sequence.entry) || short_form(schema->sequence.entry)))
 		return check_entry(walk, node, schema);
 	if (node->type != YAML_SEQUENCE_NODE)
 		return fail_node(walk, node, "is %s; write a list ('- ' before each entry)",
@@ -524,6 +549,23 @@ static void write_scalar(FILE *out, const yaml_node_t *node)
 	fputc('"', out);
 }
 
+/* `entry`: its schema, or NULL for a flag. */
+static void write_entry(struct arq_document *document, FILE *out, yaml_node_t *node,
+			const cyaml_schema_value_t *entry)
+{
+	const cyaml_schema_field_t *only;
+
+	if (!entry) {
+		write_scalar(out, node);
+	} else if (node->type == YAML_SCALAR_NODE && (only = short_form(entry))) {
+		fprintf(out, "{\"%s\": ", only->key);
+		write_scalar(out, node);
+		fputc('}', out);
+	} else {
+		write_value(document, out, node, entry);
+	}
+}
+
 static void write_list(struct arq_document *document, FILE *out, yaml_node_t *node,
 		       const cyaml_schema_value_t *schema)
 {
@@ -532,14 +574,11 @@ static void write_list(struct arq_document *document, FILE *out, yaml_node_t *no
 
 	fputc('[', out);
 	if (node->type == YAML_SCALAR_NODE) {
-		write_scalar(out, node);
+		write_entry(document, out, node, entry);
 	} else {
 		const yaml_node_item_t *item = node->data.sequence.items.start;
 		for (; item < node->data.sequence.items.top; item++) {
-			if (entry)
-				write_value(document, out, node_at(document, *item), entry);
-			else
-				write_scalar(out, node_at(document, *item));
+			write_entry(document, out, node_at(document, *item), entry);
 			fputs(",\n", out);
 		}
 	}
@@ -562,8 +601,8 @@ static void write_mapping(struct arq_document *document, FILE *out, yaml_node_t 
 }
 
 /*
- * The checked tree as YAML again, in the one form that leaves nothing to interpretation: lists
- * where the file had a single value for one, and every scalar quoted.
+ * The checked tree as YAML again, in the one form that leaves nothing to interpretation: lists and
+ * mappings where the file had a single value for one, and every scalar quoted.
  */
 static void write_value(struct arq_document *document, FILE *out, yaml_node_t *node,
 			const cyaml_schema_value_t *schema)

@@ -5,6 +5,7 @@
 
 #include <arquant/program.h>
 #include <limits.h>
+#include <linux/bpf.h>
 #include <net/if.h>
 
 /*
@@ -57,16 +58,34 @@ static const cyaml_strval_t modes[] = {
 };
 
 static const cyaml_strval_t programs[] = {
-	{"firewall", 1 << ARQ_PROGRAM_FIREWALL},
-	{"sampler", 1 << ARQ_PROGRAM_SAMPLER},
-	{"redirect", 1 << ARQ_PROGRAM_REDIRECT},
+	{"firewall", ARQ_PROGRAM_FIREWALL},
+	{"sampler", ARQ_PROGRAM_SAMPLER},
+	{"redirect", ARQ_PROGRAM_REDIRECT},
+};
+
+static const cyaml_strval_t chain_actions[] = {
+	{"aborted", 1 << XDP_ABORTED}, {"drop", 1 << XDP_DROP},         {"pass", 1 << XDP_PASS},
+	{"tx", 1 << XDP_TX},           {"redirect", 1 << XDP_REDIRECT},
+};
+
+static const cyaml_schema_field_t program_fields[] = {
+	CYAML_FIELD_ENUM("name", STRICT, struct arq_config_program, id, programs,
+			 CYAML_ARRAY_LEN(programs)),
+	CYAML_FIELD_UINT("priority", OPTIONAL, struct arq_config_program, priority),
+	CYAML_FIELD_FLAGS("chain_actions", OPTIONAL | STRICT, struct arq_config_program,
+			  chain_actions, chain_actions, CYAML_ARRAY_LEN(chain_actions)),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t program_entry = {
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_program, program_fields),
 };
 
 static const cyaml_schema_field_t interface_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_interface, name, 1, IFNAMSIZ - 1),
 	WORD("mode", struct arq_config_interface, mode, modes),
-	CYAML_FIELD_FLAGS("programs", OPTIONAL | STRICT, struct arq_config_interface, programs,
-			  programs, CYAML_ARRAY_LEN(programs)),
+	LIST("programs", OPTIONAL, struct arq_config_interface, chain, &program_entry, 1,
+	     CYAML_ARRAY_LEN(programs)),
 	CYAML_FIELD_END,
 };
 
