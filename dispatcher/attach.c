@@ -70,10 +70,17 @@ static int attach_failed(const struct arq_chain *chain, int code, struct arq_err
 {
 	const char *name = chain->interface;
 	const char *kernel = arq_messages_find("Kernel error message: ");
+	const char *program;
 
 	if (kernel[0])
 		return arq_error_set(error, code, "%s: the kernel refuses to attach: %s (%s)", name,
 				     kernel, strerror(-code));
+	program = arq_messages_find("libbpf: failed to load object '");
+	if (program[0])
+		return arq_error_set(error, code,
+				     "%s: the kernel's verifier refuses '%.*s'; '--verbose' shows "
+				     "where, for a report to its authors",
+				     name, (int)strcspn(program, "'"), program);
 	switch (-code) {
 	case EOPNOTSUPP:
 		return arq_error_set(error, code,
