@@ -9,6 +9,7 @@
 
 #include <bpf/bpf.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
 #include <stdio.h>
@@ -31,28 +32,52 @@ static bool slot_path(char path[PATH_MAX], const char *dispatcher, unsigned int 
 }
 
 /*
+ * The program of a slot, by its pin or, where libxdp was killed between the two, by its link's.
+ * Returns a descriptor or a negative errno.
+ */
+static int slot_program(const char *dispatcher, unsigned int slot)
+{
+	struct bpf_link_info info = {0};
+	__u32 length = sizeof(info);
+	char path[PATH_MAX];
+
+	if (!slot_path(path, dispatcher, slot, "prog"))
+		return -ENAMETOOLONG;
+	int program = bpf_obj_get(path);
+	if (program >= 0 || !slot_path(path, dispatcher, slot, "link"))
+		return program;
+	int link = bpf_obj_get(path);
+	if (link < 0)
+		return link;
+	int code = bpf_obj_get_info_by_fd(link, &info, &length);
+	close(link);
+	return code ? code : bpf_prog_get_fd_by_id(info.prog_id);
+}
+
+/*
  * Unpins our programs from a dispatcher that nothing runs; its directory goes when it is empty.
  * Returns how many there were.
  */
 static unsigned int release_slots(const char *dispatcher, const struct arq_owner *owner)
 {
+	static const char *const kinds[] = {"prog", "link"};
 	char path[PATH_MAX];
 	unsigned int released = 0;
 
 	for (unsigned int slot = 0; slot < ARQ_CHAIN_SLOTS; slot++) {
 		int program = -1;
-		if (!slot_path(path, dispatcher, slot, "prog"))
-			break;
-		int descriptor = bpf_obj_get(path);
+		int descriptor = slot_program(dispatcher, slot);
 		if (descriptor < 0)
 			continue;
 		int code = arq_owner_find(owner, descriptor, NULL, &program);
 		close(descriptor);
 		if (code || program < 0)
 			continue;
-		released += unlink(path) == 0;
-		if (slot_path(path, dispatcher, slot, "link"))
-			unlink(path);
+		released++;
+		for (size_t kind = 0; kind < 2; kind++) {
+			if (slot_path(path, dispatcher, slot, kinds[kind]))
+				unlink(path);
+		}
 	}
 	rmdir(dispatcher);
 	return released;

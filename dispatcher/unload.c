@@ -50,6 +50,8 @@ static int take_off(const char *interface, struct arq_error *error)
 		code = arq_detach(interface, ids, count, -1, error);
 	if (code)
 		return code;
+	/* While the pins are there: dispatchers that a killed load left are known by them. */
+	arq_sweep(false);
 	code = arq_pins_remove(directory);
 	if (code)
 		return arq_error_set(error, code, "%s: cannot remove its pins: %s", interface,
