@@ -41,7 +41,7 @@ int arq_bundle(struct xdp_md *ctx)
 	__u32 cpu = arq_cpu();
 	struct arq_counters *counters = &arq_counters[cpu];
 	struct arq_verdict verdict = {
-		.action = arq_bundle_run(ctx, cpu, arq_packet_get(ctx, cpu, counters)),
+		.action = arq_bundle_run(ctx, cpu, arq_packet_parse(ctx, cpu, counters)),
 	};
 
 	arq_count(counters, &verdict);

@@ -12,7 +12,8 @@
 #define ARQ_SNAPLEN_DEFAULT 128 /* all headers up to the QUIC connection IDs */
 
 struct arq_tunables {
-	__u32 first; /* not 0: this program trusts no metadata that it finds (arquant/packet.h) */
+	__u32 first; /* 1: this program trusts no metadata that it finds (arquant/packet.h); else 0
+		      */
 	__u32 sample_one_in; /* 1 packet in so many that pass becomes a sample; 0: none */
 	__u32 snaplen; /* bytes of a packet in a sample, 1 to ARQ_SNAPLEN_MAX */
 	__u32 drop_one_in; /* the same for packets that are dropped */

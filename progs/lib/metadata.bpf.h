@@ -109,6 +109,17 @@ static __always_inline bool arq_packet_holds(struct xdp_md *ctx, const struct ar
 	return true;
 }
 
+/* The metadata of the packet in `ctx` by a parse, for who is the first in any case. Counts it. */
+static __always_inline struct arq_packet *arq_packet_parse(struct xdp_md *ctx, __u32 cpu,
+							   struct arq_counters *counters)
+{
+	struct arq_packet *packet = &arq_packet[cpu];
+
+	arq_parse(ctx, packet);
+	counters->parsed++;
+	return packet;
+}
+
 /*
  * The metadata of the packet in `ctx`: what an earlier program of the chain left if it is for this
  * packet and still true, else a parse of our own. Counts which of the two.
@@ -122,16 +133,16 @@ static __always_inline struct arq_packet *arq_packet_get(struct xdp_md *ctx, __u
 							 struct arq_counters *counters)
 {
 	struct arq_packet *packet = &arq_packet[cpu];
-	bool first = arq_tunables.first;
+	__u32 first = arq_tunables.first;
 
 	if (!first && arq_packet_is_ours(ctx, packet) && arq_packet_holds(ctx, packet)) {
 		counters->reused++;
-	} else {
-		arq_parse(ctx, packet);
-		counters->parsed++;
-	}
-	if (!first)
 		packet->ifindex = ARQ_PACKET_TAKEN;
+		return packet;
+	}
+	arq_packet_parse(ctx, cpu, counters);
+	/* TAKEN unless first, without a branch that would double the verifier's work after it. */
+	packet->ifindex &= 0u - first;
 	return packet;
 }
 
