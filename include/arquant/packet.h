@@ -63,7 +63,8 @@ struct arq_packet {
 	__u32 ifindex;
 	__u32 queue;
 	__u32 flags; /* ARQ_PACKET_* */
-	__u32 length; /* of the frame in bytes, all fragments of a multi-buffer frame */
+	__u32 length; /* of the frame in bytes, all of its buffers; of the first one alone, when the
+		       * IP packet ends in it */
 	__u32 quic_version; /* of a long header, else 0 */
 	__u32 flow_hash; /* of addresses, protocol and ports; not 0 once computed */
 	__u16 l3_offset;

@@ -103,9 +103,10 @@ _Static_assert(offsetof(struct arq_packet, l3_offset) == 40 &&
 
 /* A parse under way. Lives in registers, as everything that uses it is inline. */
 struct arq_parse {
+	struct xdp_md *ctx;
 	void *data;
 	void *end;
-	__u32 length; /* of the frame */
+	__u32 length; /* of the frame; of its linear part until more is asked for */
 	__u32 flags; /* ARQ_PACKET_* found so far */
 	__u32 quic_version;
 	struct arq_found found;
@@ -294,6 +295,18 @@ static __always_inline void arq_parse_l4(struct arq_parse *parse, __u8 protocol,
 		ARQ_PUT_WHERE(parse, l4_offset, offset);
 }
 
+/*
+ * Does the frame end before `offset`? Nearly always its linear part reaches so far, and the helper
+ * that knows of more buffers, a call for every packet, is spared.
+ */
+static __always_inline bool arq_ends_before(struct arq_parse *parse, __u32 offset)
+{
+	if (arq_likely(offset <= parse->length))
+		return false;
+	parse->length = bpf_xdp_get_buff_len(parse->ctx);
+	return offset > parse->length;
+}
+
 static __always_inline void arq_parse_ipv4(struct arq_parse *parse, __u32 offset)
 {
 	struct iphdr *ip;
@@ -313,11 +326,11 @@ static __always_inline void arq_parse_ipv4(struct arq_parse *parse, __u32 offset
 		return arq_malformed(parse, ARQ_REASON_IPV4_HEADER_LENGTH);
 	if (arq_unlikely(size > sizeof(*ip))) {
 		parse->flags |= ARQ_PACKET_IPV4_OPTIONS;
-		if (offset + size > parse->length)
+		if (arq_ends_before(parse, offset + size))
 			return arq_malformed(parse, ARQ_REASON_IPV4_TRUNCATED);
 	}
 	__u32 total = bpf_ntohs(ip->tot_len);
-	if (total < size || offset + total > parse->length)
+	if (total < size || arq_ends_before(parse, offset + total))
 		return arq_malformed(parse, ARQ_REASON_IPV4_TOTAL_LENGTH);
 
 	__u16 fragment = ip->frag_off;
@@ -346,7 +359,7 @@ static __always_inline void arq_parse_ipv6(struct arq_parse *parse, __u32 offset
 		return arq_malformed(parse, ARQ_REASON_IPV6_VERSION);
 	/* A jumbogram's zero (RFC 2675) needs more than 64 KiB of frame, which XDP never sees. */
 	__u32 limit = offset + sizeof(*ip) + bpf_ntohs(ip->payload_len);
-	if (limit > parse->length)
+	if (arq_ends_before(parse, limit))
 		return arq_malformed(parse, ARQ_REASON_IPV6_PAYLOAD_LENGTH);
 	/* A path of its own, as above. */
 	if (arq_likely(next == IPPROTO_UDP || next == IPPROTO_TCP))
@@ -419,21 +432,25 @@ static __always_inline void arq_parse_ethernet(struct arq_parse *parse)
 static __always_inline void arq_parse(struct xdp_md *ctx, struct arq_packet *packet)
 {
 	struct arq_parse parse = {
-		.length = bpf_xdp_get_buff_len(ctx),
+		.ctx = ctx,
 	};
 
 	parse.data = (void *)(long)ctx->data;
 	parse.end = (void *)(long)ctx->data_end;
+	parse.length = (__u32)(parse.end - parse.data);
 	packet->data = (__u64)(long)parse.data;
 	packet->data_end = (__u64)(long)parse.end;
 	packet->ifindex = ctx->ingress_ifindex;
 	packet->queue = ctx->rx_queue_index;
-	packet->length = parse.length;
 	ARQ_PUT_WHERE(&parse, l3_offset, ARQ_OFFSET_NONE);
 	ARQ_PUT_WHERE(&parse, l4_offset, ARQ_OFFSET_NONE);
 	ARQ_PUT_WHERE(&parse, payload_offset, ARQ_OFFSET_NONE);
 	ARQ_PUT_WHAT(&parse, dcid_offset, ARQ_OFFSET_NONE);
 	arq_parse_ethernet(&parse);
+	/* Without an IP header nothing has asked how far the frame goes. */
+	if (arq_unlikely(!(parse.flags & (ARQ_PACKET_IPV4 | ARQ_PACKET_IPV6))))
+		parse.length = bpf_xdp_get_buff_len(ctx);
+	packet->length = parse.length;
 	packet->flags = parse.flags;
 	packet->quic_version = parse.quic_version;
 	packet->flow_hash = 0;
