@@ -19,7 +19,7 @@
 _Static_assert(ARQ_TRACE_SLOTS == ARQ_CHAIN_SLOTS, "a slot for each");
 
 /* "arq_trace_slot" and a number of two digits at most. */
-#define FUNCTION_MAX 24
+#define FUNCTION_MAX 32
 
 /*
  * A frame that is longer comes in several buffers: what is left of a page after the room in front
