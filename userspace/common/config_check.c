@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECOND 1000000000ull
+
+#define HOST_LABEL_MAX 63 /* RFC 1035, section 2.3.4 */
+
 /* --- shared ----------------------------------------------------------------------------------- */
 
 int arq_config_no_memory(const struct arq_config_check *check)
@@ -81,6 +85,73 @@ int arq_config_check_interface_name(const struct arq_config_check *check, struct
 						 name);
 	}
 	return 0;
+}
+
+int arq_config_set_default(const struct arq_config_check *check, char **text, const char *absent)
+{
+	if (*text)
+		return 0;
+	*text = strdup(absent);
+	return *text ? 0 : arq_config_no_memory(check);
+}
+
+int arq_config_check_address(const struct arq_config_check *check, struct arq_field field,
+			     const char *text, union arq_address *address)
+{
+	if (arq_address_parse(address, text) == 0)
+		return 0;
+	return arq_document_fail(check->document, check->error, field,
+				 "'%s' is no address with port; write it as 192.0.2.1:443 or "
+				 "\"[2001:db8::1]:443\"",
+				 text);
+}
+
+/* An absent text (NULL) stands for the default. */
+int arq_config_check_duration(const struct arq_config_check *check, struct arq_field field,
+			      const char *text, uint64_t *duration, uint64_t min, uint64_t max)
+{
+	if (!text)
+		return 0;
+	int code = arq_duration_parse(text, duration);
+	if (code == -EINVAL)
+		return arq_document_fail(check->document, check->error, field,
+					 "'%s' is no duration; write a number and us, ms, s, m or "
+					 "h, as 30s",
+					 text);
+	if (code || *duration < min || *duration > max)
+		return arq_document_fail(check->document, check->error, field,
+					 "%s is out of range; write %llus to %llus", text,
+					 (unsigned long long)(min / SECOND),
+					 (unsigned long long)(max / SECOND));
+	return 0;
+}
+
+/* Letters, digits, '-' and '_' in labels of 1 to 63: what DNS names of hosts look like. */
+bool arq_config_is_host(const char *text)
+{
+	while (*text) {
+		size_t label = 0;
+		while (isascii(text[label]) &&
+		       (isalnum(text[label]) || text[label] == '-' || text[label] == '_'))
+			label++;
+		if (label == 0 || label > HOST_LABEL_MAX)
+			return false;
+		text += label;
+		if (*text == '\0')
+			return true;
+		if (*text++ != '.')
+			return false;
+	}
+	return false;
+}
+
+int arq_config_check_host(const struct arq_config_check *check, struct arq_field field,
+			  const char *name)
+{
+	if (!name || arq_config_is_host(name))
+		return 0;
+	return arq_document_fail(check->document, check->error, field,
+				 "'%s' is no host name; write it as www.example.com", name);
 }
 
 /* --- interfaces ------------------------------------------------------------------------------- */

@@ -21,6 +21,11 @@ int arq_config_check_firewall(const struct arq_config_check *check);
 int arq_config_check_sampler(const struct arq_config_check *check);
 int arq_config_check_gateway(const struct arq_config_check *check);
 
+/* Of the gateway, entry `i` of its list; pools before routes, which refer to them. */
+int arq_config_check_listener(const struct arq_config_check *check, uint32_t i);
+int arq_config_check_pool(const struct arq_config_check *check, uint32_t i);
+int arq_config_check_route(const struct arq_config_check *check, uint32_t i);
+
 /* --- what several parts check ----------------------------------------------------------------- */
 
 /* A name that can stand in outputs and references: letters, digits, '-', '_' and '.'. */
@@ -41,6 +46,24 @@ int arq_config_check_number(const struct arq_config_check *check, struct arq_fie
 
 /* Makes the name of a file relative to the configuration file; NULL stays NULL. */
 int arq_config_resolve(const struct arq_config_check *check, char **file);
+
+/* An absent text (NULL) becomes a copy of the default. */
+int arq_config_set_default(const struct arq_config_check *check, char **text, const char *absent);
+
+/* An address with port. */
+int arq_config_check_address(const struct arq_config_check *check, struct arq_field field,
+			     const char *text, union arq_address *address);
+
+/* A duration between two bounds, all in ns; an absent text (NULL) leaves it as it is. */
+int arq_config_check_duration(const struct arq_config_check *check, struct arq_field field,
+			      const char *text, uint64_t *duration, uint64_t min, uint64_t max);
+
+/* Letters, digits, '-' and '_' in labels of 1 to 63: what DNS names of hosts look like. */
+bool arq_config_is_host(const char *text);
+
+/* The name of a host, or absent (NULL). */
+int arq_config_check_host(const struct arq_config_check *check, struct arq_field field,
+			  const char *name);
 
 /* Returns -ENOMEM with its message. */
 int arq_config_no_memory(const struct arq_config_check *check);

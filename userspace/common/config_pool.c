@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/common/config_check.h"
+
+#include <string.h>
+
+static int check_target(const struct arq_config_check *check, uint32_t i, uint32_t j)
+{
+	struct arq_config_pool *pool = &check->config->gateway.pools[i];
+	struct arq_config_target *target = &pool->targets[j];
+	struct arq_field field = arq_field("gateway.pools[%u].targets[%u].address", i, j);
+
+	int code = arq_config_check_address(check, field, target->address_text, &target->address);
+	if (code)
+		return code;
+	if (arq_address_is_any(&target->address))
+		return arq_document_fail(check->document, check->error, field,
+					 "%s is no address to connect to; write the backend's own",
+					 target->address_text);
+	for (uint32_t k = 0; k < j; k++) {
+		if (arq_address_equal(&pool->targets[k].address, &target->address))
+			return arq_document_fail(check->document, check->error, field,
+						 "%s is target %u of this pool already; remove one",
+						 target->address_text, k);
+	}
+	code = arq_config_check_host(check,
+				     arq_field("gateway.pools[%u].targets[%u].server_name", i, j),
+				     target->server_name);
+	if (!code && pool->tls.server_name)
+		code = arq_config_set_default(check, &target->server_name, pool->tls.server_name);
+	return code;
+}
+
+static int check_pool_tls(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_tls *tls = &check->config->gateway.pools[i].tls;
+	struct arq_field ca = arq_field("gateway.pools[%u].tls.ca", i);
+
+	if (!arq_document_has(check->document, arq_field("gateway.pools[%u].tls.verify", i)))
+		tls->verify = true;
+	if (tls->ca && !tls->verify)
+		return arq_document_fail(check->document, check->error, ca,
+					 "means nothing with 'verify: false'; remove one of them");
+	int code = arq_config_check_host(check, arq_field("gateway.pools[%u].tls.server_name", i),
+					 tls->server_name);
+	return code ? code : arq_config_resolve(check, &tls->ca);
+}
+
+int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_pool *pools = check->config->gateway.pools;
+	struct arq_field name = arq_field("gateway.pools[%u].name", i);
+
+	int code = arq_config_check_name(check, name, pools[i].name);
+	if (code)
+		return code;
+	for (uint32_t j = 0; j < i; j++) {
+		if (strcmp(pools[j].name, pools[i].name) == 0)
+			return arq_document_fail(check->document, check->error, name,
+						 "'%s' is the name of gateway.pools[%u] already; "
+						 "choose another",
+						 pools[i].name, j);
+	}
+	code = check_pool_tls(check, i);
+	for (uint32_t j = 0; !code && j < pools[i].targets_count; j++)
+		code = check_target(check, i, j);
+	return code;
+}

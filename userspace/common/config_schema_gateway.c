@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/common/config.h"
+#include "userspace/common/config_schema.h"
+
+#include <net/if.h>
+
+/*
+ * How much of each there may be. Names are compared with all others, and a worker keeps its pools'
+ * and routes' state in arrays: the bounds keep both cheap. Raise them where somebody needs more.
+ */
+#define LISTENERS_MAX    64
+#define CERTIFICATES_MAX 256
+#define POOLS_MAX        1024
+#define TARGETS_MAX      256
+#define ROUTES_MAX       4096
+
+#define HOST_MAX_LENGTH  253 /* of a DNS name in text */
+#define URI_PATH_MAX     1024
+#define BODY_MAX         65536 /* a direct response is a sentence, not a site */
+#define HEADER_VALUE_MAX 256
+#define USER_NAME_MAX    32 /* useradd(8) */
+
+static const cyaml_strval_t ios[] = {
+	{"auto", ARQ_CONFIG_IO_AUTO},
+	{"xsk", ARQ_CONFIG_IO_XSK},
+	{"udp", ARQ_CONFIG_IO_UDP},
+};
+
+static const cyaml_strval_t copy_modes[] = {
+	{"auto", ARQ_CONFIG_COPY_AUTO},
+	{"copy", ARQ_CONFIG_COPY},
+	{"zero-copy", ARQ_CONFIG_ZERO_COPY},
+};
+
+static const cyaml_strval_t policies[] = {
+	{"least-requests", ARQ_CONFIG_LEAST_REQUESTS},
+	{"round-robin", ARQ_CONFIG_ROUND_ROBIN},
+};
+
+static const cyaml_schema_field_t certificate_fields[] = {
+	STRING("certificate", REQUIRED, struct arq_config_certificate, certificate, 1,
+	       FILE_MAX_LENGTH),
+	STRING("key", REQUIRED, struct arq_config_certificate, key, 1, FILE_MAX_LENGTH),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t certificate_entry = {
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_certificate, certificate_fields),
+};
+
+static const cyaml_schema_field_t listener_fields[] = {
+	STRING("name", REQUIRED, struct arq_config_listener, name, 1, NAME_MAX_LENGTH),
+	STRING("address", REQUIRED, struct arq_config_listener, address_text, 1,
+	       ADDRESS_MAX_LENGTH),
+	WORD("io", struct arq_config_listener, io, ios),
+	STRING("interface", OPTIONAL, struct arq_config_listener, interface, 1, IFNAMSIZ - 1),
+	WORD("copy_mode", struct arq_config_listener, copy_mode, copy_modes),
+	LIST("certificates", REQUIRED, struct arq_config_listener, certificates, &certificate_entry,
+	     1, CERTIFICATES_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t listener_entry = {
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_listener, listener_fields),
+};
+
+static const cyaml_schema_field_t target_fields[] = {
+	STRING("address", REQUIRED, struct arq_config_target, address_text, 1, ADDRESS_MAX_LENGTH),
+	STRING("server_name", OPTIONAL, struct arq_config_target, server_name, 1, HOST_MAX_LENGTH),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t target_entry = {
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_target, target_fields),
+};
+
+static const cyaml_schema_field_t tls_fields[] = {
+	CYAML_FIELD_BOOL("verify", OPTIONAL, struct arq_config_tls, verify),
+	STRING("ca", OPTIONAL, struct arq_config_tls, ca, 1, FILE_MAX_LENGTH),
+	STRING("server_name", OPTIONAL, struct arq_config_tls, server_name, 1, HOST_MAX_LENGTH),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t pool_fields[] = {
+	STRING("name", REQUIRED, struct arq_config_pool, name, 1, NAME_MAX_LENGTH),
+	LIST("targets", REQUIRED, struct arq_config_pool, targets, &target_entry, 1, TARGETS_MAX),
+	WORD("policy", struct arq_config_pool, policy, policies),
+	CYAML_FIELD_MAPPING("tls", OPTIONAL, struct arq_config_pool, tls, tls_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t pool_entry = {
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_pool, pool_fields),
+};
+
+static const cyaml_schema_field_t response_fields[] = {
+	CYAML_FIELD_UINT("status", REQUIRED, struct arq_config_response, status),
+	STRING("body", OPTIONAL, struct arq_config_response, body, 0, BODY_MAX),
+	STRING("content_type", OPTIONAL, struct arq_config_response, content_type, 1,
+	       HEADER_VALUE_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t route_fields[] = {
+	STRING("host", OPTIONAL, struct arq_config_route, host, 1, HOST_MAX_LENGTH),
+	STRING("path", OPTIONAL, struct arq_config_route, path, 1, URI_PATH_MAX),
+	STRING("pool", OPTIONAL, struct arq_config_route, pool_name, 1, NAME_MAX_LENGTH),
+	CYAML_FIELD_MAPPING_PTR("respond", OPTIONAL, struct arq_config_route, respond,
+				response_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t route_entry = {
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_route, route_fields),
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	CYAML_FIELD_UINT("max_connections", OPTIONAL, struct arq_config_limits, max_connections),
+	CYAML_FIELD_UINT("header_size", OPTIONAL, struct arq_config_limits, header_size),
+	STRING("idle_timeout", OPTIONAL, struct arq_config_limits, idle_timeout_text, 1,
+	       DURATION_MAX),
+	STRING("drain_timeout", OPTIONAL, struct arq_config_limits, drain_timeout_text, 1,
+	       DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_field_t arq_config_gateway_fields[] = {
+	CYAML_FIELD_UINT("workers", OPTIONAL, struct arq_config_gateway, workers),
+	STRING("user", OPTIONAL, struct arq_config_gateway, user, 1, USER_NAME_MAX),
+	STRING("static_secret_file", OPTIONAL, struct arq_config_gateway, static_secret_file, 1,
+	       FILE_MAX_LENGTH),
+	LIST("listeners", REQUIRED, struct arq_config_gateway, listeners, &listener_entry, 1,
+	     LISTENERS_MAX),
+	LIST("pools", OPTIONAL, struct arq_config_gateway, pools, &pool_entry, 0, POOLS_MAX),
+	LIST("routes", REQUIRED, struct arq_config_gateway, routes, &route_entry, 1, ROUTES_MAX),
+	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_gateway, limits, limits_fields),
+	CYAML_FIELD_END,
+};
