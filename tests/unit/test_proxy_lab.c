@@ -627,7 +627,7 @@ static void start_proxy(struct lab *lab)
 	lab->front_io = open_io("127.0.0.1:1", &lab->front_address);
 	lab->upstream_io = open_io("0.0.0.0:1", NULL);
 	lab->front = create_endpoint();
-	cr_assert_eq(arq_proxy_shared_create(&lab->gateway, &lab->shared, &error), 0, "%s",
+	cr_assert_eq(arq_proxy_shared_create(&lab->gateway, NULL, &lab->shared, &error), 0, "%s",
 		     error.text);
 	const struct arq_proxy_options proxy = {
 		.shared = lab->shared, .endpoint = lab->front, .upstream_v4 = lab->upstream_io};
@@ -689,7 +689,7 @@ void lab_stop(struct lab *lab)
 	lab_counters(lab, &counters);
 	cr_assert_eq(counters.exchanges, 0);
 	arq_proxy_destroy(lab->proxy);
-	arq_proxy_shared_destroy(lab->shared);
+	arq_proxy_shared_put(lab->shared);
 	for (size_t i = 0; i < LAB_BACKENDS; i++) {
 		arq_quic_endpoint_destroy(lab->backends[i].endpoint);
 		arq_h3_destroy(lab->backends[i].h3);

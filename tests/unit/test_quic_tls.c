@@ -141,6 +141,7 @@ Test(quic_tls, sni_chooses_the_certificate)
 	struct files f;
 	struct outcome server = {0};
 	const struct arq_quic_application application = {"x", &sni_ops, &server};
+	struct arq_quic_transport transport;
 	struct arq_quic_certificate pairs[2];
 	struct arq_error error = {0};
 	struct arq_quic_tls *tls;
@@ -150,11 +151,70 @@ Test(quic_tls, sni_chooses_the_certificate)
 	pairs[1] = (struct arq_quic_certificate){f.b.certificate, f.b.key};
 	cr_assert_eq(arq_quic_tls_create(pairs, 2, &tls, &error), 0, "%s", error.text);
 	lab_listen(&f.lab, &application, 1, NULL);
-	arq_quic_listener_set_tls(f.lab.listener, tls);
+	arq_quic_transport_default(&transport);
+	arq_quic_listener_update(f.lab.listener, tls, &transport);
 	arq_quic_tls_put(tls); /* the listener has its own */
 	cr_expect(shows(&f.lab, "a.example", f.a.certificate));
 	cr_expect(shows(&f.lab, "www.b.example", f.b.certificate));
 	cr_expect(!shows(&f.lab, "www.b.example", f.a.certificate));
 	cr_expect(!shows(&f.lab, "c.example", f.b.certificate), "others get the first");
+	files_destroy(&f);
+}
+
+static bool equal(const struct arq_quic_certificate *a, size_t a_count,
+		  const struct arq_quic_certificate *b, size_t b_count)
+{
+	struct arq_quic_tls *first, *second;
+	struct arq_error error = {0};
+
+	cr_assert_eq(arq_quic_tls_create(a, a_count, &first, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_quic_tls_create(b, b_count, &second, &error), 0, "%s", error.text);
+	bool same = arq_quic_tls_equal(first, second);
+	arq_quic_tls_put(first);
+	arq_quic_tls_put(second);
+	return same;
+}
+
+Test(quic_tls, sets_are_equal_by_the_contents_of_their_files)
+{
+	struct files f;
+
+	files_create(&f);
+	const struct arq_quic_certificate ab[] = {{f.a.certificate, f.a.key},
+						  {f.b.certificate, f.b.key}};
+	const struct arq_quic_certificate ba[] = {ab[1], ab[0]};
+	cr_expect(equal(ab, 2, ab, 2));
+	cr_expect(!equal(ab, 2, ba, 2), "the first is the default");
+	cr_expect(!equal(ab, 2, ab, 1));
+	cr_expect(!equal(ab, 1, ba, 1));
+	files_destroy(&f);
+}
+
+static bool trusts_equally(const char *a, const char *b)
+{
+	struct arq_quic_client_tls *first, *second;
+	struct arq_error error = {0};
+	const struct arq_quic_client_tls_options options[] = {
+		{.ca_file = a, .insecure = !a},
+		{.ca_file = b, .insecure = !b},
+	};
+
+	cr_assert_eq(arq_quic_client_tls_create(&options[0], &first, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_quic_client_tls_create(&options[1], &second, &error), 0, "%s", error.text);
+	bool same = arq_quic_client_tls_equal(first, second);
+	arq_quic_client_tls_put(first);
+	arq_quic_client_tls_put(second);
+	return same;
+}
+
+Test(quic_tls, trust_is_equal_by_the_authorities)
+{
+	struct files f;
+
+	files_create(&f);
+	cr_expect(trusts_equally(f.a.certificate, f.a.certificate));
+	cr_expect(!trusts_equally(f.a.certificate, f.b.certificate));
+	cr_expect(!trusts_equally(f.a.certificate, NULL), "one takes any certificate");
+	cr_expect(trusts_equally(NULL, NULL));
 	files_destroy(&f);
 }

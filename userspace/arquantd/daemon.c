@@ -69,7 +69,7 @@ static int prepare(struct daemon *daemon, const struct arq_config *config, struc
 				     config->path);
 	int code = create_tls(daemon, error);
 	if (code == 0)
-		code = arq_proxy_shared_create(daemon->gateway, &daemon->proxy, error);
+		code = arq_proxy_shared_create(daemon->gateway, NULL, &daemon->proxy, error);
 	if (code == 0)
 		code = arq_secret_make(daemon->gateway->static_secret_file, daemon->shared.secret,
 				       error);
@@ -93,7 +93,7 @@ static void discard(struct daemon *daemon)
 	if (daemon->signals >= 0)
 		close(daemon->signals);
 	arq_bindings_close(&daemon->bindings);
-	arq_proxy_shared_destroy(daemon->proxy);
+	arq_proxy_shared_put(daemon->proxy);
 }
 
 int arq_daemon_check(const struct arq_config *config, struct arq_error *error)

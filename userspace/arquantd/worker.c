@@ -276,23 +276,35 @@ static int open_upstream(struct arq_worker *worker, sa_family_t family, struct a
 	return code ? arq_error_prefix(error, code, "socket for upstreams") : 0;
 }
 
+/* The worker's share of limits.max_connections, rounded up. */
+static uint32_t own_connections(const struct arq_worker *worker)
+{
+	uint32_t all = worker->shared->gateway->limits.max_connections;
+	return all / worker->shared->workers + (all % worker->shared->workers != 0);
+}
+
 static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 {
 	const struct arq_worker_shared *shared = worker->shared;
-	uint32_t all = shared->gateway->limits.max_connections;
-	uint32_t own = all / shared->workers + (all % shared->workers != 0);
+	uint32_t own = own_connections(worker);
 	struct arq_quic_endpoint_options options;
 
 	arq_quic_endpoint_options_default(&options);
 	options.worker = worker->index;
 	options.workers = shared->workers;
 	memcpy(options.secret, shared->secret, sizeof(options.secret));
-	/* The pools' connections come on top: clients must not be able to shut us off upstream. */
-	options.max_connections = own + arq_proxy_upstream_connections(shared->proxy);
 	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
 	options.foreign_packet = hand_over;
 	options.user = worker;
 	return arq_quic_endpoint_create(&options, &worker->endpoint, error);
+}
+
+/* The pools' connections come on top: clients must not be able to shut us off upstream. */
+static void limit_connections(struct arq_worker *worker)
+{
+	arq_quic_endpoint_set_max_connections(
+		worker->endpoint,
+		own_connections(worker) + arq_proxy_upstream_connections(worker->proxy));
 }
 
 static int create_listeners(struct arq_worker *worker, struct arq_error *error)
@@ -352,8 +364,10 @@ static int create_parts(struct arq_worker *worker, struct arq_error *error)
 		};
 		code = arq_proxy_create(&options, &worker->proxy);
 	}
-	if (code == 0)
+	if (code == 0) {
+		limit_connections(worker);
 		code = create_listeners(worker, error);
+	}
 	if (code == 0)
 		code = watch(worker);
 	return code;

@@ -25,7 +25,7 @@ struct arq_worker;
 struct arq_worker_shared {
 	const struct arq_config_gateway *gateway;
 	const struct arq_bindings *bindings;
-	const struct arq_proxy_shared *proxy;
+	struct arq_proxy_shared *proxy;
 	struct arq_quic_tls **tls; /* of each listener */
 	struct arq_handover **inboxes; /* of each worker */
 	uint16_t workers;

@@ -232,6 +232,9 @@ int arq_config_load(const char *path, struct arq_config **config, struct arq_err
 int arq_config_parse(const char *path, const char *text, size_t size, struct arq_config **config,
 		     struct arq_error *error);
 
+/* Nothing that the file can say of a pool differs. False also when memory ran out. */
+bool arq_config_same_pool(const struct arq_config_pool *a, const struct arq_config_pool *b);
+
 /* Frees it and all it points to; NULL is fine. */
 void arq_config_destroy(struct arq_config *config);
 

@@ -675,6 +675,28 @@ void arq_document_free(const cyaml_schema_value_t *schema, void *data)
 	cyaml_free(&options, schema, data, 0);
 }
 
+static char *to_text(const cyaml_schema_value_t *schema, const void *data, size_t *length)
+{
+	cyaml_config_t options = cyaml_options(NULL);
+	char *text = NULL;
+
+	if (cyaml_save_data(&text, length, &options, schema, data, 0) != CYAML_OK)
+		return NULL;
+	return text;
+}
+
+bool arq_document_same(const cyaml_schema_value_t *schema, const void *a, const void *b)
+{
+	size_t length_a, length_b;
+	char *text_a = to_text(schema, a, &length_a), *text_b = to_text(schema, b, &length_b);
+	bool same =
+		text_a && text_b && length_a == length_b && memcmp(text_a, text_b, length_a) == 0;
+
+	free(text_a);
+	free(text_b);
+	return same;
+}
+
 /* --- find ------------------------------------------------------------------------------------- */
 
 static yaml_node_t *sequence_get(struct arq_document *document, const yaml_node_t *sequence,

@@ -71,4 +71,10 @@ int arq_document_fail(struct arq_document *document, struct arq_error *error,
 		      struct arq_field field, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/*
+ * Are two structures of that schema the same, as a file that says just that? Compared is what the
+ * schema knows; of what the checks add, only what does not follow from it could be missed.
+ */
+bool arq_document_same(const cyaml_schema_value_t *schema, const void *a, const void *b);
+
 #endif

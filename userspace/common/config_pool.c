@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/common/config_check.h"
+#include "userspace/common/config_schema.h"
 
 #include <string.h>
 
@@ -64,4 +65,13 @@ int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 	for (uint32_t j = 0; !code && j < pools[i].targets_count; j++)
 		code = check_target(check, i, j);
 	return code;
+}
+
+bool arq_config_same_pool(const struct arq_config_pool *a, const struct arq_config_pool *b)
+{
+	static const cyaml_schema_value_t schema = {
+		CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct arq_config_pool,
+				    arq_config_pool_fields),
+	};
+	return arq_document_same(&schema, a, b);
 }

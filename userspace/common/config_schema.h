@@ -18,6 +18,9 @@ extern const cyaml_schema_value_t arq_config_schema;
 /* Of the mapping under `gateway`. */
 extern const cyaml_schema_field_t arq_config_gateway_fields[];
 
+/* Of one under `gateway.pools`. */
+extern const cyaml_schema_field_t arq_config_pool_fields[];
+
 /* --- what the schema is written with ---------------------------------------------------------- */
 
 #define NAME_MAX_LENGTH    63

@@ -81,7 +81,7 @@ static const cyaml_schema_field_t tls_fields[] = {
 	CYAML_FIELD_END,
 };
 
-static const cyaml_schema_field_t pool_fields[] = {
+const cyaml_schema_field_t arq_config_pool_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_pool, name, 1, NAME_MAX_LENGTH),
 	LIST("targets", REQUIRED, struct arq_config_pool, targets, &target_entry, 1, TARGETS_MAX),
 	WORD("policy", struct arq_config_pool, policy, policies),
@@ -90,7 +90,7 @@ static const cyaml_schema_field_t pool_fields[] = {
 };
 
 static const cyaml_schema_value_t pool_entry = {
-	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_pool, pool_fields),
+	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_pool, arq_config_pool_fields),
 };
 
 static const cyaml_schema_field_t response_fields[] = {

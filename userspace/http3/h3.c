@@ -60,6 +60,11 @@ void arq_h3_destroy(struct arq_h3 *h3)
 	free(h3);
 }
 
+void arq_h3_set_max_field_section(struct arq_h3 *h3, size_t bytes)
+{
+	h3->options.max_field_section = bytes;
+}
+
 void arq_h3_counters_read(const struct arq_h3 *h3, struct arq_h3_counters *counters)
 {
 	*counters = h3->counters;

@@ -242,6 +242,9 @@ int arq_h3_create(const struct arq_h3_options *options, struct arq_h3 **h3);
 /* All sessions must be gone: destroy the endpoint first. */
 void arq_h3_destroy(struct arq_h3 *h3);
 
+/* Another limit than the option's, from now on; peers of open sessions were told the old one. */
+void arq_h3_set_max_field_section(struct arq_h3 *h3, size_t bytes);
+
 void arq_h3_counters_read(const struct arq_h3 *h3, struct arq_h3_counters *counters);
 
 /*

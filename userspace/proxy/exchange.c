@@ -13,6 +13,7 @@
 struct exchange {
 	struct arq_pool_ticket ticket; /* first: the pool's callbacks find the exchange by it */
 	struct arq_proxy *proxy;
+	struct arq_view *view; /* a reference: route and pool are of it */
 	struct arq_pool *pool;
 	struct arq_h3_stream *client; /* NULL once closed */
 	struct arq_h3_stream *upstream; /* NULL before it was started and once closed */
@@ -61,9 +62,17 @@ static bool is_bodyless(unsigned int status)
 	return status == 204 || status == 304;
 }
 
-/* The texts of a response live as long as the configuration, or the program: nothing is copied. */
+static void release_view(void *user)
+{
+	arq_view_put(user);
+}
+
+/*
+ * The texts of a response live as long as `view`, whose configuration it is of, or with NULL as the
+ * program: nothing is copied.
+ */
 static void answer(struct arq_proxy *proxy, struct arq_h3_stream *client, bool is_head,
-		   const struct arq_config_response *response)
+		   const struct arq_config_response *response, struct arq_view *view)
 {
 	size_t length = strlen(response->body);
 	struct arq_h3_field fields[2] = {
@@ -80,9 +89,9 @@ static void answer(struct arq_proxy *proxy, struct arq_h3_stream *client, bool i
 			(struct arq_h3_field){arq_h3_text("content-length"), arq_h3_text(digits)};
 		code = arq_h3_stream_respond(client, response->status, fields, 2, true);
 	} else {
-		code = arq_h3_stream_respond_static(client, response->status, fields, 1,
-						    (const uint8_t *)response->body, length, NULL,
-						    NULL);
+		code = arq_h3_stream_respond_static(
+			client, response->status, fields, 1, (const uint8_t *)response->body,
+			length, view ? release_view : NULL, view ? arq_view_get(view) : NULL);
 	}
 	if (code != 0)
 		arq_h3_stream_reset(client, ARQ_H3_INTERNAL_ERROR);
@@ -99,6 +108,7 @@ static void free_if_done(struct exchange *x)
 	free(x->request_trailers);
 	free(x->response_trailers);
 	free(x->head);
+	arq_view_put(x->view);
 	free(x);
 }
 
@@ -116,7 +126,7 @@ static void give_up(struct exchange *x, unsigned int status)
 			arq_h3_stream_stop(x->client, ARQ_H3_INTERNAL_ERROR);
 		return;
 	}
-	answer(x->proxy, x->client, x->is_head, own_response(status));
+	answer(x->proxy, x->client, x->is_head, own_response(status), NULL);
 	if (!x->request_complete)
 		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
 }
@@ -476,10 +486,11 @@ static const struct arq_h3_stream_ops answered_ops = {
 };
 
 static void answer_at_once(struct arq_proxy *proxy, struct arq_h3_stream *client, bool is_head,
-			   bool end, const struct arq_config_response *response)
+			   bool end, const struct arq_config_response *response,
+			   struct arq_view *view)
 {
 	arq_h3_stream_accept(client, &answered_ops, NULL);
-	answer(proxy, client, is_head, response);
+	answer(proxy, client, is_head, response, view);
 	if (!end)
 		arq_h3_stream_stop(client, ARQ_H3_NO_ERROR);
 }
@@ -517,6 +528,7 @@ static struct exchange *exchange_create(struct arq_proxy *proxy, struct arq_h3_s
 	x->ticket.start = start;
 	x->ticket.fail = fail;
 	x->proxy = proxy;
+	x->view = arq_view_get(proxy->view);
 	x->client = client;
 	x->is_head = method_is(request->method, "HEAD");
 	x->idempotent = is_idempotent(request->method);
@@ -531,23 +543,26 @@ void arq_exchange_begin(struct arq_proxy *proxy, struct arq_h3_stream *client,
 	bool is_head = method_is(request->method, "HEAD");
 	proxy->counters.requests++;
 	if (request->protocol.data || method_is(request->method, "CONNECT")) {
-		answer_at_once(proxy, client, is_head, end, own_response(501));
+		answer_at_once(proxy, client, is_head, end, own_response(501), NULL);
 		return;
 	}
 	const struct arq_config_route *route = arq_route_table_find(
-		proxy->shared->routes, request->authority.data, request->authority.length,
-		request->path.data, request->path.length);
-	if (!route || route->respond) {
-		answer_at_once(proxy, client, is_head, end,
-			       route ? route->respond : own_response(404));
+		arq_view_shared(proxy->view)->routes, request->authority.data,
+		request->authority.length, request->path.data, request->path.length);
+	if (!route) {
+		answer_at_once(proxy, client, is_head, end, own_response(404), NULL);
+		return;
+	}
+	if (route->respond) {
+		answer_at_once(proxy, client, is_head, end, route->respond, proxy->view);
 		return;
 	}
 	struct exchange *x = exchange_create(proxy, client, request, end);
 	if (!x) {
-		answer_at_once(proxy, client, is_head, end, own_response(503));
+		answer_at_once(proxy, client, is_head, end, own_response(503), NULL);
 		return;
 	}
-	x->pool = arq_proxy_pool(proxy, route->pool);
+	x->pool = arq_view_pool(x->view, route->pool);
 	arq_h3_stream_accept(client, &client_ops, x);
 	arq_pool_take(x->pool, &x->ticket);
 }

@@ -431,6 +431,19 @@ int arq_pool_create(const struct arq_config_pool *config, struct arq_quic_client
 	return 0;
 }
 
+uint32_t arq_pool_connections(const struct arq_pool *pool)
+{
+	uint32_t count = 0;
+	for (uint32_t i = 0; i < pool->target_count; i++)
+		count += pool->targets[i].upstream_count;
+	return count;
+}
+
+uint32_t arq_pool_connections_max(const struct arq_pool *pool)
+{
+	return pool->target_count * ARQ_POOL_CONNECTIONS;
+}
+
 void arq_pool_destroy(struct arq_pool *pool)
 {
 	if (!pool)

@@ -89,7 +89,11 @@ struct arq_pool_context {
 int arq_pool_create(const struct arq_config_pool *config, struct arq_quic_client_tls *tls,
 		    struct arq_pool_context *context, struct arq_pool **pool);
 
-/* All connections and tickets must be gone: destroy the endpoint first. NULL is allowed. */
+/* Connections that it has, being made and ending ones included, and may have at most. */
+uint32_t arq_pool_connections(const struct arq_pool *pool);
+uint32_t arq_pool_connections_max(const struct arq_pool *pool);
+
+/* All connections and tickets must be gone. NULL is allowed. */
 void arq_pool_destroy(struct arq_pool *pool);
 
 /*

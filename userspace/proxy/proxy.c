@@ -11,62 +11,94 @@
 
 /* --- shared by the workers -------------------------------------------------------------------- */
 
-static int create_tls(struct arq_proxy_shared *shared, struct arq_error *error)
+/* The pool of that name in a generation; NULL for none. */
+static const struct arq_proxy_shared_pool *namesake(const struct arq_proxy_shared *shared,
+						    const char *name,
+						    const struct arq_config_pool **config)
 {
-	const struct arq_config_gateway *gateway = shared->gateway;
-	for (uint32_t i = 0; i < gateway->pools_count; i++) {
-		const struct arq_config_tls *tls = &gateway->pools[i].tls;
-		struct arq_quic_client_tls_options options = {
-			.ca_file = tls->ca,
-			.insecure = !tls->verify,
-		};
-		int code = arq_quic_client_tls_create(&options, &shared->tls[i], error);
-		if (code != 0)
-			return arq_error_prefix(error, code, "pool %s", gateway->pools[i].name);
+	for (uint32_t i = 0; shared && i < shared->gateway->pools_count; i++) {
+		*config = &shared->gateway->pools[i];
+		if (strcmp((*config)->name, name) == 0)
+			return &shared->pools[i];
 	}
+	return NULL;
+}
+
+static int create_pool(struct arq_proxy_shared *shared, const struct arq_proxy_shared *previous,
+		       uint32_t i, struct arq_error *error)
+{
+	const struct arq_config_pool *config = &shared->gateway->pools[i], *before;
+	struct arq_proxy_shared_pool *made = &shared->pools[i];
+	struct arq_quic_client_tls_options options = {
+		.ca_file = config->tls.ca,
+		.insecure = !config->tls.verify,
+	};
+	int code = arq_quic_client_tls_create(&options, &made->tls, error);
+	if (code != 0)
+		return arq_error_prefix(error, code, "pool %s", config->name);
+	const struct arq_proxy_shared_pool *there = namesake(previous, config->name, &before);
+	if (there && arq_quic_client_tls_equal(there->tls, made->tls) &&
+	    arq_config_same_pool(before, config))
+		made->identity = there->identity;
+	else
+		made->identity = shared->next_identity++;
 	return 0;
 }
 
+static void shared_free(struct arq_proxy_shared *shared)
+{
+	for (uint32_t i = 0; shared->pools && i < shared->gateway->pools_count; i++)
+		arq_quic_client_tls_put(shared->pools[i].tls);
+	free(shared->pools);
+	arq_route_table_destroy(shared->routes);
+	if (shared->release)
+		shared->release(shared->user);
+	free(shared);
+}
+
 int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
+			    const struct arq_proxy_shared *previous,
 			    struct arq_proxy_shared **shared, struct arq_error *error)
 {
 	struct arq_proxy_shared *made = calloc(1, sizeof(*made));
 	if (!made)
 		return arq_error_set(error, -ENOMEM, "out of memory");
+	made->references = 1;
 	made->gateway = gateway;
+	made->next_identity = previous ? previous->next_identity : 0;
 
 	int code = -ENOMEM;
-	made->tls = calloc(gateway->pools_count + 1, sizeof(struct arq_quic_client_tls *));
-	if (made->tls)
+	made->pools = calloc(gateway->pools_count + 1, sizeof(*made->pools));
+	if (made->pools)
 		code = arq_route_table_create(gateway->routes, gateway->routes_count,
 					      &made->routes);
-	if (code == 0)
-		code = create_tls(made, error);
+	for (uint32_t i = 0; code == 0 && i < gateway->pools_count; i++)
+		code = create_pool(made, previous, i, error);
 	if (code != 0) {
-		arq_proxy_shared_destroy(made);
+		shared_free(made);
 		return arq_error_set(error, code, "%s", strerror(-code));
 	}
 	*shared = made;
 	return 0;
 }
 
-void arq_proxy_shared_destroy(struct arq_proxy_shared *shared)
+void arq_proxy_shared_on_release(struct arq_proxy_shared *shared, void (*release)(void *user),
+				 void *user)
 {
-	if (!shared)
-		return;
-	for (uint32_t i = 0; shared->tls && i < shared->gateway->pools_count; i++)
-		arq_quic_client_tls_put(shared->tls[i]);
-	free(shared->tls);
-	arq_route_table_destroy(shared->routes);
-	free(shared);
+	shared->release = release;
+	shared->user = user;
 }
 
-uint32_t arq_proxy_upstream_connections(const struct arq_proxy_shared *shared)
+struct arq_proxy_shared *arq_proxy_shared_get(struct arq_proxy_shared *shared)
 {
-	uint32_t targets = 0;
-	for (uint32_t i = 0; i < shared->gateway->pools_count; i++)
-		targets += shared->gateway->pools[i].targets_count;
-	return targets * ARQ_POOL_CONNECTIONS;
+	atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
+	return shared;
+}
+
+void arq_proxy_shared_put(struct arq_proxy_shared *shared)
+{
+	if (shared && atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) == 1)
+		shared_free(shared);
 }
 
 /* --- clients ---------------------------------------------------------------------------------- */
@@ -97,12 +129,6 @@ static void on_request(struct arq_h3_session *session, void *user, struct arq_h3
 		arq_exchange_begin(client->proxy, stream, request, end);
 }
 
-static void shutdown_pools(struct arq_proxy *proxy)
-{
-	for (uint32_t i = 0; i < proxy->shared->gateway->pools_count; i++)
-		arq_pool_shutdown(proxy->pools[i]);
-}
-
 static void on_closed(struct arq_h3_session *session, void *user,
 		      const struct arq_quic_close *close)
 {
@@ -115,7 +141,7 @@ static void on_closed(struct arq_h3_session *session, void *user,
 	TAILQ_REMOVE(&proxy->clients, client, entry);
 	free(client);
 	if (proxy->draining && TAILQ_EMPTY(&proxy->clients))
-		shutdown_pools(proxy);
+		arq_view_pools_shutdown(proxy);
 }
 
 static const struct arq_h3_session_ops client_ops = {
@@ -126,27 +152,20 @@ static const struct arq_h3_session_ops client_ops = {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static int create_h3(struct arq_proxy *proxy)
+static const struct arq_config_limits *limits_of(const struct arq_view *view)
+{
+	return &arq_view_shared(view)->gateway->limits;
+}
+
+static int create_h3(struct arq_proxy *proxy, const struct arq_config_limits *limits)
 {
 	struct arq_h3_options options;
 	arq_h3_options_default(&options);
-	options.max_field_section = proxy->shared->gateway->limits.header_size;
+	options.max_field_section = limits->header_size;
 	options.max_fields = ARQ_FIELDS_MAX;
 	/* Then a copy from one side into the other always fits, see exchange.h. */
 	options.send_buffer = options.stream_window;
 	return arq_h3_create(&options, &proxy->h3);
-}
-
-static int create_pools(struct arq_proxy *proxy)
-{
-	const struct arq_config_gateway *gateway = proxy->shared->gateway;
-	for (uint32_t i = 0; i < gateway->pools_count; i++) {
-		int code = arq_pool_create(&gateway->pools[i], proxy->shared->tls[i],
-					   &proxy->context, &proxy->pools[i]);
-		if (code != 0)
-			return code;
-	}
-	return 0;
 }
 
 int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy **proxy)
@@ -154,25 +173,23 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 	struct arq_proxy *made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	made->shared = options->shared;
 	TAILQ_INIT(&made->clients);
+	LIST_INIT(&made->pools);
 
-	int code = -ENOMEM;
-	made->pools = calloc(made->shared->gateway->pools_count + 1, sizeof(struct arq_pool *));
-	if (made->pools)
-		code = create_h3(made);
+	const struct arq_config_limits *limits = &options->shared->gateway->limits;
+	int code = create_h3(made, limits);
 	made->server = (struct arq_h3_server){made->h3, &client_ops, made};
 	made->context = (struct arq_pool_context){
 		.endpoint = options->endpoint,
 		.h3 = made->h3,
 		.upstream_v4 = options->upstream_v4,
 		.upstream_v6 = options->upstream_v6,
-		.idle_timeout = made->shared->gateway->limits.idle_timeout_ns,
+		.idle_timeout = limits->idle_timeout_ns,
 		.counters = &made->counters,
 	};
 	TAILQ_INIT(&made->context.deadlines);
 	if (code == 0)
-		code = create_pools(made);
+		code = arq_view_create(made, options->shared, &made->view);
 	if (code != 0) {
 		arq_proxy_destroy(made);
 		return code;
@@ -185,9 +202,9 @@ void arq_proxy_destroy(struct arq_proxy *proxy)
 {
 	if (!proxy)
 		return;
-	for (uint32_t i = 0; proxy->pools && i < proxy->shared->gateway->pools_count; i++)
-		arq_pool_destroy(proxy->pools[i]);
-	free(proxy->pools);
+	if (proxy->view)
+		arq_view_put(proxy->view);
+	arq_view_pools_sweep(proxy);
 	if (proxy->h3)
 		arq_h3_destroy(proxy->h3);
 	free(proxy);
@@ -198,13 +215,40 @@ void arq_proxy_listener(struct arq_proxy *proxy, struct arq_quic_application *ap
 {
 	*application = arq_h3_application(&proxy->server);
 	arq_h3_transport(proxy->h3, true, transport);
-	transport->idle_timeout = proxy->shared->gateway->limits.idle_timeout_ns;
+	transport->idle_timeout = proxy->context.idle_timeout;
+}
+
+uint32_t arq_proxy_upstream_connections(const struct arq_proxy *proxy)
+{
+	return arq_view_pools_connections(proxy);
+}
+
+int arq_proxy_prepare(struct arq_proxy *proxy, struct arq_proxy_shared *shared,
+		      struct arq_view **view)
+{
+	return arq_view_create(proxy, shared, view);
+}
+
+void arq_proxy_switch(struct arq_proxy *proxy, struct arq_view *view)
+{
+	struct arq_view *before = proxy->view;
+	proxy->view = view;
+	proxy->context.idle_timeout = limits_of(view)->idle_timeout_ns;
+	arq_h3_set_max_field_section(proxy->h3, limits_of(view)->header_size);
+	arq_view_put(before);
+}
+
+void arq_proxy_discard(struct arq_view *view)
+{
+	if (view)
+		arq_view_put(view);
 }
 
 void arq_proxy_run(struct arq_proxy *proxy, uint64_t now)
 {
 	proxy->context.now = now;
 	arq_pool_expire(&proxy->context);
+	arq_view_pools_sweep(proxy);
 }
 
 uint64_t arq_proxy_expiry(const struct arq_proxy *proxy)
@@ -223,7 +267,7 @@ void arq_proxy_drain(struct arq_proxy *proxy)
 		arq_h3_session_shutdown(client->session);
 	}
 	if (TAILQ_EMPTY(&proxy->clients))
-		shutdown_pools(proxy);
+		arq_view_pools_shutdown(proxy);
 }
 
 void arq_proxy_close(struct arq_proxy *proxy)
@@ -233,13 +277,7 @@ void arq_proxy_close(struct arq_proxy *proxy)
 	TAILQ_FOREACH (client, &proxy->clients, entry) {
 		arq_h3_session_close(client->session, ARQ_H3_NO_ERROR);
 	}
-	for (uint32_t i = 0; i < proxy->shared->gateway->pools_count; i++)
-		arq_pool_close(proxy->pools[i]);
-}
-
-struct arq_pool *arq_proxy_pool(const struct arq_proxy *proxy, const struct arq_config_pool *pool)
-{
-	return proxy->pools[pool - proxy->shared->gateway->pools];
+	arq_view_pools_close(proxy);
 }
 
 void arq_proxy_counters_read(const struct arq_proxy *proxy, struct arq_proxy_counters *counters)

@@ -2,9 +2,10 @@
 /*
  * The proxy: requests of HTTP/3 clients, answered by HTTP/3 upstreams or directly.
  *
- * `struct arq_proxy_shared` is what all workers read and nobody changes: compiled routes, pools and
- * their TLS credentials. `struct arq_proxy` is one worker's: the requests in progress and the
- * connections to upstreams. It lives on the worker's endpoint and belongs to its thread.
+ * `struct arq_proxy_shared` is what all workers read and nobody changes: a generation of the
+ * configuration, compiled to routes, pools and their TLS credentials. `struct arq_proxy` is one
+ * worker's: the requests in progress and the connections to upstreams. It lives on the worker's
+ * endpoint and belongs to its thread.
  *
  * How the pieces fit:
  *
@@ -12,6 +13,7 @@
  *	fields.h    which fields are forwarded, and which are added
  *	pool.h      a target and a connection to it, per worker, reused by many requests
  *	exchange.h  one request coupled with its upstream request, both ways, with back-pressure
+ *	view.h      what the worker has for a configuration, so that another can take its place
  *
  * The worker tells the time once a round (arq_proxy_run), before it gives packets to the endpoint,
  * and comes back at arq_proxy_expiry() at the latest.
@@ -29,26 +31,49 @@
 
 struct arq_proxy_shared;
 struct arq_proxy;
+struct arq_view;
 
 /*
- * Compiles what the configuration says; it is borrowed and must outlive the result. Returns 0 and
- * *shared, or a negative errno with the reason in `error`.
+ * Compiles what the configuration says; it is borrowed and must outlive the result. `previous` is
+ * the generation in force, NULL at the start: pools that it has, unchanged to the contents of
+ * their files, are recognised, so that proxies keep their connections. Returns 0 and *shared with
+ * one reference, or a negative errno with the reason in `error`.
  */
 int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
+			    const struct arq_proxy_shared *previous,
 			    struct arq_proxy_shared **shared, struct arq_error *error);
 
-/* No proxy may use it any more. NULL is allowed. */
-void arq_proxy_shared_destroy(struct arq_proxy_shared *shared);
+/*
+ * Has `release(user)` called when the last reference has gone, in the thread that gave it up: what
+ * the generation borrowed is no longer needed. Before any other thread has it.
+ */
+void arq_proxy_shared_on_release(struct arq_proxy_shared *shared, void (*release)(void *user),
+				 void *user);
 
-/* Connections to upstreams that one proxy has at most. */
-uint32_t arq_proxy_upstream_connections(const struct arq_proxy_shared *shared);
+/* Any thread. */
+struct arq_proxy_shared *arq_proxy_shared_get(struct arq_proxy_shared *shared);
+void arq_proxy_shared_put(struct arq_proxy_shared *shared); /* NULL is allowed */
 
 struct arq_proxy_options {
-	const struct arq_proxy_shared *shared; /* borrowed */
+	struct arq_proxy_shared *shared; /* the proxy takes references of its own */
 	struct arq_quic_endpoint *endpoint; /* borrowed */
 	struct arq_io *upstream_v4; /* where connections to upstreams go out; borrowed */
 	struct arq_io *upstream_v6; /* NULL of a family that no target has */
 };
+
+/* Connections to upstreams that it may have now, those that end after a reload included. */
+uint32_t arq_proxy_upstream_connections(const struct arq_proxy *proxy);
+
+/*
+ * Another generation takes the place of the one in force, in two steps, so that all workers do it
+ * or none. arq_proxy_prepare makes ready whatever can fail, and changes nothing: returns 0 and
+ * *view, or -ENOMEM. Then either the switch, for every request that begins from now on, or the
+ * view is discarded (NULL is allowed).
+ */
+int arq_proxy_prepare(struct arq_proxy *proxy, struct arq_proxy_shared *shared,
+		      struct arq_view **view);
+void arq_proxy_switch(struct arq_proxy *proxy, struct arq_view *view);
+void arq_proxy_discard(struct arq_view *view);
 
 /* Returns 0 and *proxy, or -ENOMEM. */
 int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy **proxy);

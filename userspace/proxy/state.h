@@ -6,13 +6,25 @@
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/proxy/route.h"
+#include "userspace/proxy/view.h"
 
+#include <stdatomic.h>
 #include <sys/queue.h>
 
+/* What is compiled of a pool. */
+struct arq_proxy_shared_pool {
+	struct arq_quic_client_tls *tls; /* a reference */
+	uint64_t identity; /* the same in two configurations: nothing of the pool differs */
+};
+
 struct arq_proxy_shared {
+	atomic_size_t references;
 	const struct arq_config_gateway *gateway;
 	struct arq_route_table *routes;
-	struct arq_quic_client_tls **tls; /* of each pool */
+	struct arq_proxy_shared_pool *pools; /* of each pool */
+	uint64_t next_identity;
+	void (*release)(void *user); /* NULL: nobody waits for the end */
+	void *user;
 };
 
 /* A client's connection. */
@@ -23,17 +35,14 @@ struct arq_proxy_client {
 };
 
 struct arq_proxy {
-	const struct arq_proxy_shared *shared;
+	struct arq_view *view; /* in force; a reference */
 	struct arq_h3 *h3;
 	struct arq_h3_server server;
 	struct arq_pool_context context;
-	struct arq_pool **pools; /* of each pool of the configuration */
+	LIST_HEAD(, arq_held_pool) pools; /* of all views */
 	TAILQ_HEAD(, arq_proxy_client) clients;
 	bool draining;
 	struct arq_proxy_counters counters;
 };
-
-/* The worker's part of a pool of the configuration. */
-struct arq_pool *arq_proxy_pool(const struct arq_proxy *proxy, const struct arq_config_pool *pool);
 
 #endif

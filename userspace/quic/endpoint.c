@@ -115,6 +115,11 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint)
 	free(endpoint);
 }
 
+void arq_quic_endpoint_set_max_connections(struct arq_quic_endpoint *endpoint, uint32_t maximum)
+{
+	endpoint->options.max_connections = maximum;
+}
+
 /* --- listeners -------------------------------------------------------------------------------- */
 
 static int applications_copy(struct arq_quic_listener *listener,
@@ -166,11 +171,13 @@ int arq_quic_listen(struct arq_quic_endpoint *endpoint,
 	return 0;
 }
 
-void arq_quic_listener_set_tls(struct arq_quic_listener *listener, struct arq_quic_tls *tls)
+void arq_quic_listener_update(struct arq_quic_listener *listener, struct arq_quic_tls *tls,
+			      const struct arq_quic_transport *transport)
 {
 	struct arq_quic_tls *old = listener->tls;
 
 	listener->tls = arq_quic_tls_get(tls);
+	listener->transport = *transport;
 	arq_quic_tls_put(old);
 }
 

@@ -79,6 +79,9 @@ int arq_quic_tls_create(const struct arq_quic_certificate *certificates, size_t 
 struct arq_quic_tls *arq_quic_tls_get(struct arq_quic_tls *tls);
 void arq_quic_tls_put(struct arq_quic_tls *tls); /* NULL is allowed */
 
+/* The same certificates and keys in the same order, byte for byte, whatever their files' names. */
+bool arq_quic_tls_equal(const struct arq_quic_tls *a, const struct arq_quic_tls *b);
+
 /* How connections that we open check the server. */
 struct arq_quic_client_tls_options {
 	const char *ca_file; /* PEM file of trusted authorities; NULL: the system's */
@@ -90,6 +93,10 @@ int arq_quic_client_tls_create(const struct arq_quic_client_tls_options *options
 			       struct arq_quic_client_tls **tls, struct arq_error *error);
 struct arq_quic_client_tls *arq_quic_client_tls_get(struct arq_quic_client_tls *tls);
 void arq_quic_client_tls_put(struct arq_quic_client_tls *tls); /* NULL is allowed */
+
+/* The same authorities are trusted. */
+bool arq_quic_client_tls_equal(const struct arq_quic_client_tls *a,
+			       const struct arq_quic_client_tls *b);
 
 /* --- the application above -------------------------------------------------------------------- */
 
@@ -252,6 +259,9 @@ int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
  */
 void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint);
 
+/* Another limit than the option's; connections beyond it stay. */
+void arq_quic_endpoint_set_max_connections(struct arq_quic_endpoint *endpoint, uint32_t maximum);
+
 /* Takes in a batch received from `io` (or handed over by another worker). Sends nothing yet. */
 void arq_quic_receive(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 		      const struct arq_rx_packet *packets, size_t count, uint64_t now);
@@ -363,8 +373,12 @@ int arq_quic_listen(struct arq_quic_endpoint *endpoint,
 		    const struct arq_quic_listener_options *options,
 		    struct arq_quic_listener **listener, struct arq_error *error);
 
-/* Credentials for connections to come; the ones that are keep theirs. */
-void arq_quic_listener_set_tls(struct arq_quic_listener *listener, struct arq_quic_tls *tls);
+/*
+ * Credentials and transport parameters for connections to come; the ones that are keep theirs. The
+ * listener takes its own reference.
+ */
+void arq_quic_listener_update(struct arq_quic_listener *listener, struct arq_quic_tls *tls,
+			      const struct arq_quic_transport *transport);
 
 /* Accepts no more connections (drain), CONNECTION_REFUSED for new ones. Existing ones stay. */
 void arq_quic_listener_stop(struct arq_quic_listener *listener);

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <gnutls/x509.h>
 #include <ngtcp2/ngtcp2_crypto_gnutls.h>
 #include <stdatomic.h>
@@ -20,6 +21,8 @@
 /* RFC 6066 names are DNS names, 255 octets at most. */
 #define SERVER_NAME_MAX 256
 
+#define DIGEST_LENGTH 32 /* SHA-256 */
+
 struct identity {
 	gnutls_certificate_credentials_t credentials;
 	gnutls_x509_crt_t leaf; /* for its names */
@@ -27,6 +30,7 @@ struct identity {
 
 struct arq_quic_tls {
 	atomic_size_t references;
+	uint8_t digest[DIGEST_LENGTH]; /* of all files */
 	gnutls_priority_t
 		priorities; /* parsed once: that takes as long as some handshakes' share */
 	size_t count;
@@ -35,6 +39,7 @@ struct arq_quic_tls {
 
 struct arq_quic_client_tls {
 	atomic_size_t references;
+	uint8_t digest[DIGEST_LENGTH]; /* of who is trusted */
 	gnutls_priority_t priorities;
 	gnutls_certificate_credentials_t credentials;
 	bool insecure;
@@ -58,23 +63,42 @@ static int file_readable(const char *file, const char *what, struct arq_error *e
 {
 	if (access(file, R_OK) == 0)
 		return 0;
-	return arq_error_set(error, -errno,
-			     "cannot read %s %s: %s; check the path and its permissions", what,
-			     file, strerror(errno));
+	int code = -errno;
+	return arq_error_set(error, code, "cannot read %s %s: %s; check the path%s", what, file,
+			     strerror(-code),
+			     code == -EACCES ? ", and that the user we run as may read it" : "");
+}
+
+/* Read once: what is checked, compared and used is then the same, also while a file is replaced. */
+static int file_load(const char *file, const char *what, gnutls_datum_t *content,
+		     struct arq_error *error)
+{
+	int code = file_readable(file, what, error);
+
+	if (code)
+		return code;
+	int rv = gnutls_load_file(file, content);
+	if (rv != GNUTLS_E_SUCCESS)
+		return arq_error_set(error, -EIO, "cannot read %s %s: %s", what, file,
+				     gnutls_strerror(rv));
+	return 0;
+}
+
+static void content_free(gnutls_datum_t *content)
+{
+	if (content->data)
+		explicit_bzero(content->data, content->size);
+	gnutls_free(content->data);
 }
 
 /* The leaf is read by itself: a message can then say which of the two files is wrong. */
-static int leaf_load(struct identity *identity, const char *file, struct arq_error *error)
+static int leaf_load(struct identity *identity, const char *file, const gnutls_datum_t *pem,
+		     struct arq_error *error)
 {
 	gnutls_x509_crt_t *chain = NULL;
-	gnutls_datum_t pem;
 	unsigned int count = 0;
-	int rv = gnutls_load_file(file, &pem);
+	int rv = gnutls_x509_crt_list_import2(&chain, &count, pem, GNUTLS_X509_FMT_PEM, 0);
 
-	if (rv == GNUTLS_E_SUCCESS) {
-		rv = gnutls_x509_crt_list_import2(&chain, &count, &pem, GNUTLS_X509_FMT_PEM, 0);
-		gnutls_free(pem.data);
-	}
 	if (rv < 0 || count == 0)
 		return arq_error_set(error, -EINVAL,
 				     "%s holds no certificate chain in PEM form (%s): give a file "
@@ -87,22 +111,19 @@ static int leaf_load(struct identity *identity, const char *file, struct arq_err
 	return 0;
 }
 
-static int identity_load(struct identity *identity, const struct arq_quic_certificate *files,
-			 struct arq_error *error)
+static int identity_use(struct identity *identity, const struct arq_quic_certificate *files,
+			const gnutls_datum_t *certificate, const gnutls_datum_t *key,
+			struct arq_error *error)
 {
-	int rv = file_readable(files->certificate, "certificate", error);
+	int rv = leaf_load(identity, files->certificate, certificate, error);
 
-	if (!rv)
-		rv = file_readable(files->key, "private key", error);
-	if (!rv)
-		rv = leaf_load(identity, files->certificate, error);
 	if (rv)
 		return rv;
 	if (gnutls_certificate_allocate_credentials(&identity->credentials))
 		return arq_error_set(error, -ENOMEM, "no memory for certificate %s",
 				     files->certificate);
-	rv = gnutls_certificate_set_x509_key_file(identity->credentials, files->certificate,
-						  files->key, GNUTLS_X509_FMT_PEM);
+	rv = gnutls_certificate_set_x509_key_mem(identity->credentials, certificate, key,
+						 GNUTLS_X509_FMT_PEM);
 	if (rv == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
 		return arq_error_set(error, -EINVAL,
 				     "key %s does not belong to certificate %s: give the pair that "
@@ -116,6 +137,31 @@ static int identity_load(struct identity *identity, const struct arq_quic_certif
 	return 0;
 }
 
+/* Lengths go in, so that bytes cannot move from one file to the next unnoticed. */
+static int digest_add(gnutls_hash_hd_t hash, const gnutls_datum_t *content)
+{
+	return gnutls_hash(hash, &content->size, sizeof(content->size)) ||
+	       gnutls_hash(hash, content->data, content->size);
+}
+
+static int identity_load(struct identity *identity, const struct arq_quic_certificate *files,
+			 gnutls_hash_hd_t hash, struct arq_error *error)
+{
+	gnutls_datum_t certificate = {0}, key = {0};
+	int rv = file_load(files->certificate, "certificate", &certificate, error);
+
+	if (!rv)
+		rv = file_load(files->key, "private key", &key, error);
+	if (!rv)
+		rv = identity_use(identity, files, &certificate, &key, error);
+	if (!rv && (digest_add(hash, &certificate) || digest_add(hash, &key)))
+		rv = arq_error_set(error, -ENOMEM, "no memory for certificate %s",
+				   files->certificate);
+	content_free(&certificate);
+	content_free(&key);
+	return rv;
+}
+
 static void tls_free(struct arq_quic_tls *tls)
 {
 	for (size_t i = 0; i < tls->count; i++) {
@@ -127,6 +173,20 @@ static void tls_free(struct arq_quic_tls *tls)
 	if (tls->priorities)
 		gnutls_priority_deinit(tls->priorities);
 	free(tls);
+}
+
+static int identities_load(struct arq_quic_tls *tls,
+			   const struct arq_quic_certificate *certificates, struct arq_error *error)
+{
+	gnutls_hash_hd_t hash;
+
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256))
+		return arq_error_set(error, -ENOMEM, "no memory for certificates");
+	int rv = 0;
+	for (size_t i = 0; i < tls->count && !rv; i++)
+		rv = identity_load(&tls->identities[i], &certificates[i], hash, error);
+	gnutls_hash_deinit(hash, tls->digest);
+	return rv;
 }
 
 int arq_quic_tls_create(const struct arq_quic_certificate *certificates, size_t count,
@@ -144,14 +204,19 @@ int arq_quic_tls_create(const struct arq_quic_certificate *certificates, size_t 
 	made->references = 1;
 	made->count = count;
 	rv = priorities_init(&made->priorities, error);
-	for (size_t i = 0; i < count && !rv; i++)
-		rv = identity_load(&made->identities[i], &certificates[i], error);
+	if (!rv)
+		rv = identities_load(made, certificates, error);
 	if (rv) {
 		tls_free(made);
 		return rv;
 	}
 	*tls = made;
 	return 0;
+}
+
+bool arq_quic_tls_equal(const struct arq_quic_tls *a, const struct arq_quic_tls *b)
+{
+	return memcmp(a->digest, b->digest, DIGEST_LENGTH) == 0;
 }
 
 struct arq_quic_tls *arq_quic_tls_get(struct arq_quic_tls *tls)
@@ -250,6 +315,32 @@ static int trust_load(struct arq_quic_client_tls *tls, const char *ca_file, stru
 			     rv < 0 ? gnutls_strerror(rv) : "it is empty");
 }
 
+/* Who is trusted, and nothing else, tells two sets apart. */
+static int trust_digest(struct arq_quic_client_tls *tls)
+{
+	gnutls_x509_trust_list_iter_t iterator = NULL;
+	gnutls_x509_trust_list_t list;
+	gnutls_x509_crt_t authority;
+	gnutls_hash_hd_t hash;
+
+	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256))
+		return -ENOMEM;
+	gnutls_certificate_get_trust_list(tls->credentials, &list);
+	int rv = 0;
+	while (!rv && !gnutls_x509_trust_list_iter_get_ca(list, &iterator, &authority)) {
+		uint8_t print[DIGEST_LENGTH];
+		size_t length = sizeof(print);
+
+		rv = gnutls_x509_crt_get_fingerprint(authority, GNUTLS_DIG_SHA256, print, &length);
+		if (!rv)
+			rv = gnutls_hash(hash, print, length);
+		gnutls_x509_crt_deinit(authority);
+	}
+	gnutls_x509_trust_list_iter_deinit(iterator);
+	gnutls_hash_deinit(hash, tls->digest);
+	return rv ? -ENOMEM : 0;
+}
+
 static void client_tls_free(struct arq_quic_client_tls *tls)
 {
 	if (tls->credentials)
@@ -274,6 +365,8 @@ int arq_quic_client_tls_create(const struct arq_quic_client_tls_options *options
 		rv = arq_error_set(error, -ENOMEM, "no memory for TLS credentials");
 	if (!rv && !made->insecure)
 		rv = trust_load(made, options->ca_file, error);
+	if (!rv && trust_digest(made))
+		rv = arq_error_set(error, -ENOMEM, "no memory for TLS credentials");
 	if (rv) {
 		client_tls_free(made);
 		return rv;
@@ -292,6 +385,12 @@ void arq_quic_client_tls_put(struct arq_quic_client_tls *tls)
 {
 	if (tls && atomic_fetch_sub_explicit(&tls->references, 1, memory_order_acq_rel) == 1)
 		client_tls_free(tls);
+}
+
+bool arq_quic_client_tls_equal(const struct arq_quic_client_tls *a,
+			       const struct arq_quic_client_tls *b)
+{
+	return a->insecure == b->insecure && memcmp(a->digest, b->digest, DIGEST_LENGTH) == 0;
 }
 
 static bool is_ip_literal(const char *name)

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/proxy/view.h"
+
+#include "userspace/proxy/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+/* A pool of this worker, and how many views have it. */
+struct arq_held_pool {
+	LIST_ENTRY(arq_held_pool) entry; /* of the proxy */
+	struct arq_pool *pool;
+	struct arq_proxy_shared *shared; /* a reference: whose configuration the pool borrows */
+	uint64_t identity; /* as in struct arq_proxy_shared_pool */
+	uint32_t views;
+};
+
+struct arq_view {
+	struct arq_proxy *proxy;
+	struct arq_proxy_shared *shared; /* a reference */
+	uint32_t users;
+	struct arq_held_pool
+		*pools[]; /* of each pool of the configuration; NULL while it is made */
+};
+
+/* --- pools ------------------------------------------------------------------------------------ */
+
+static struct arq_held_pool *find(const struct arq_proxy *proxy, uint64_t identity)
+{
+	struct arq_held_pool *held;
+	LIST_FOREACH (held, &proxy->pools, entry) {
+		if (held->identity == identity)
+			return held;
+	}
+	return NULL;
+}
+
+static struct arq_held_pool *hold_new(struct arq_proxy *proxy, struct arq_proxy_shared *shared,
+				      uint32_t i)
+{
+	struct arq_held_pool *held = calloc(1, sizeof(*held));
+	if (!held)
+		return NULL;
+	if (arq_pool_create(&shared->gateway->pools[i], shared->pools[i].tls, &proxy->context,
+			    &held->pool) != 0) {
+		free(held);
+		return NULL;
+	}
+	held->identity = shared->pools[i].identity;
+	held->shared = arq_proxy_shared_get(shared);
+	LIST_INSERT_HEAD(&proxy->pools, held, entry);
+	return held;
+}
+
+static void let_go(struct arq_held_pool *held)
+{
+	if (held && --held->views == 0)
+		arq_pool_shutdown(held->pool);
+}
+
+uint32_t arq_view_pools_connections(const struct arq_proxy *proxy)
+{
+	const struct arq_held_pool *held;
+	uint32_t connections = 0;
+	LIST_FOREACH (held, &proxy->pools, entry)
+		connections += arq_pool_connections_max(held->pool);
+	return connections;
+}
+
+void arq_view_pools_sweep(struct arq_proxy *proxy)
+{
+	struct arq_held_pool *held, *next;
+	for (held = LIST_FIRST(&proxy->pools); held; held = next) {
+		next = LIST_NEXT(held, entry);
+		if (held->views > 0 || arq_pool_connections(held->pool) > 0)
+			continue;
+		LIST_REMOVE(held, entry);
+		arq_pool_destroy(held->pool);
+		arq_proxy_shared_put(held->shared);
+		free(held);
+	}
+}
+
+void arq_view_pools_shutdown(struct arq_proxy *proxy)
+{
+	struct arq_held_pool *held;
+	LIST_FOREACH (held, &proxy->pools, entry)
+		arq_pool_shutdown(held->pool);
+}
+
+void arq_view_pools_close(struct arq_proxy *proxy)
+{
+	struct arq_held_pool *held;
+	LIST_FOREACH (held, &proxy->pools, entry)
+		arq_pool_close(held->pool);
+}
+
+/* --- views ------------------------------------------------------------------------------------ */
+
+static void view_free(struct arq_view *view)
+{
+	for (uint32_t i = 0; i < view->shared->gateway->pools_count; i++)
+		let_go(view->pools[i]);
+	arq_proxy_shared_put(view->shared);
+	free(view);
+}
+
+int arq_view_create(struct arq_proxy *proxy, struct arq_proxy_shared *shared,
+		    struct arq_view **view)
+{
+	uint32_t count = shared->gateway->pools_count;
+	struct arq_view *made = calloc(1, sizeof(*made) + count * sizeof(made->pools[0]));
+	if (!made)
+		return -ENOMEM;
+	made->proxy = proxy;
+	made->shared = arq_proxy_shared_get(shared);
+	made->users = 1;
+	for (uint32_t i = 0; i < count; i++) {
+		struct arq_held_pool *held = find(proxy, shared->pools[i].identity);
+		if (!held)
+			held = hold_new(proxy, shared, i);
+		if (!held) {
+			view_free(made);
+			return -ENOMEM;
+		}
+		held->views++;
+		made->pools[i] = held;
+	}
+	*view = made;
+	return 0;
+}
+
+struct arq_view *arq_view_get(struct arq_view *view)
+{
+	view->users++;
+	return view;
+}
+
+void arq_view_put(struct arq_view *view)
+{
+	if (--view->users == 0)
+		view_free(view);
+}
+
+const struct arq_proxy_shared *arq_view_shared(const struct arq_view *view)
+{
+	return view->shared;
+}
+
+struct arq_pool *arq_view_pool(const struct arq_view *view, const struct arq_config_pool *pool)
+{
+	return view->pools[pool - view->shared->gateway->pools]->pool;
+}
