@@ -228,8 +228,8 @@ static const struct bad {
 	{GATEWAY "  pools:\n    - {name: p, targets: [{address: \"[::1]:1\"}]}\n"
 		 "    - {name: p, targets: [{address: \"[::1]:2\"}]}\n" ROUTE,
 	 "8:14: gateway.pools[1].name: ", "gateway.pools[0] already"},
-	{GATEWAY "  pools: [{name: p, targets: [{address: \"[::1]:1\"}], policy: random}]\n" ROUTE,
-	 "6:62: gateway.pools[0].policy: ", "least-requests, round-robin"},
+	{GATEWAY "  pools: [{name: p, targets: [{address: \"[::1]:1\"}], policy: best}]\n" ROUTE,
+	 "6:62: gateway.pools[0].policy: ", "random, consistent-hash"},
 	{GATEWAY POOL "  routes:\n    - {path: /, pool: q}\n",
 	 "8:23: gateway.routes[0].pool: ", "there is no pool 'q'"},
 	{GATEWAY POOL "  routes:\n    - path: /\n      pool: p\n      respond: {status: 200}\n",

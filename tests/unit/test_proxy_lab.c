@@ -601,6 +601,7 @@ static void configure(struct lab *lab, size_t targets)
 	for (size_t i = 0; i < targets; i++) {
 		target[i].address = lab->backends[i].address;
 		target[i].address_text = text[i];
+		target[i].weight = 1;
 		arq_address_format(&target[i].address, text[i]);
 	}
 	pool = (struct arq_config_pool){

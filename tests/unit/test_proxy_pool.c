@@ -1,82 +1,104 @@
 // SPDX-License-Identifier: BSD-2-Clause
+/* The key of a request, by which consistent hashing goes. */
 #include "userspace/proxy/pool.h"
 
 #include <criterion/criterion.h>
+#include <string.h>
 
-#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+static struct arq_config_target target = {.weight = 1};
+static struct arq_config_pool config = {
+	.targets = &target,
+	.targets_count = 1,
+	.policy = ARQ_CONFIG_CONSISTENT_HASH,
+};
+static struct arq_pool_context context;
+static struct arq_pool *pool;
+static union arq_address client, other;
 
-static int choose(enum arq_config_policy policy, const struct arq_pool_load *loads, size_t count,
-		  uint32_t *turn)
+static void set_up(void)
 {
-	return arq_pool_choose(policy, loads, count, -1, turn);
+	static char text[] = "127.0.0.1:4433";
+	target.address_text = text;
+	cr_assert_eq(arq_address_parse(&target.address, text), 0);
+	const struct arq_pool_options options = {
+		.config = &config, .application = &arq_upstream_h3, .context = &context};
+	cr_assert_eq(arq_pool_create(&options, &pool), 0);
+	cr_assert_eq(arq_address_parse(&client, "192.0.2.1:1000"), 0);
+	cr_assert_eq(arq_address_parse(&other, "192.0.2.2:1000"), 0);
 }
 
-Test(pool, round_robin_takes_turns_whatever_the_load)
+static void tear_down(void)
 {
-	const struct arq_pool_load loads[3] = {{.requests = 9}, {.requests = 0}, {.requests = 5}};
-	static const int expected[] = {0, 1, 2, 0, 1, 2, 0};
-	uint32_t turn = 0;
-	for (size_t i = 0; i < COUNT(expected); i++)
-		cr_assert_eq(choose(ARQ_CONFIG_ROUND_ROBIN, loads, 3, &turn), expected[i]);
+	arq_pool_destroy(pool);
 }
 
-Test(pool, round_robin_passes_over_what_could_not_be_reached)
+TestSuite(pool_key, .init = set_up, .fini = tear_down);
+
+static uint64_t key_of(const char *name, const char *value, const union arq_address *from)
 {
-	const struct arq_pool_load loads[3] = {{0}, {.pass_over = true}, {0}};
-	static const int expected[] = {0, 2, 0, 2};
-	uint32_t turn = 0;
-	for (size_t i = 0; i < COUNT(expected); i++)
-		cr_assert_eq(choose(ARQ_CONFIG_ROUND_ROBIN, loads, 3, &turn), expected[i]);
+	const struct arq_h3_field fields[] = {
+		{arq_h3_text("x-other"), arq_h3_text("1")},
+		{arq_h3_text(name), arq_h3_text(value)},
+		{arq_h3_text("x-last"), arq_h3_text("2")},
+	};
+	const struct arq_h3_request request = {.fields = fields, .field_count = 3};
+	return arq_pool_key(pool, &request, from);
 }
 
-Test(pool, least_requests_takes_the_least_loaded)
+Test(pool_key, of_a_client_is_its_address_without_port)
 {
-	struct arq_pool_load loads[3] = {{.requests = 3}, {.requests = 1}, {.requests = 2}};
-	for (uint32_t turn = 0; turn < 6; turn++) {
-		uint32_t copy = turn;
-		cr_assert_eq(choose(ARQ_CONFIG_LEAST_REQUESTS, loads, 3, &copy), 1);
-	}
-	loads[1].pass_over = true;
-	uint32_t turn = 0;
-	cr_assert_eq(choose(ARQ_CONFIG_LEAST_REQUESTS, loads, 3, &turn), 2);
+	union arq_address same;
+	cr_assert_eq(arq_address_parse(&same, "192.0.2.1:2000"), 0);
+	cr_assert_eq(key_of("a", "b", &client), key_of("a", "c", &same));
+	cr_assert_neq(key_of("a", "b", &client), key_of("a", "b", &other));
+	cr_assert_eq(arq_pool_key(pool, NULL, &client), key_of("a", "b", &client));
+
+	union arq_address v6;
+	cr_assert_eq(arq_address_parse(&same, "[2001:db8::1]:1"), 0);
+	cr_assert_eq(arq_address_parse(&v6, "[2001:db8::2]:1"), 0);
+	cr_assert_neq(arq_pool_key(pool, NULL, &same), arq_pool_key(pool, NULL, &v6));
 }
 
-Test(pool, least_requests_goes_round_among_equals)
+Test(pool_key, of_a_header_is_its_value_or_else_the_client)
 {
-	const struct arq_pool_load loads[3] = {{.requests = 1}, {.requests = 2}, {.requests = 1}};
-	static const int expected[] = {0, 2, 0, 2};
-	uint32_t turn = 0;
-	for (size_t i = 0; i < COUNT(expected); i++)
-		cr_assert_eq(choose(ARQ_CONFIG_LEAST_REQUESTS, loads, 3, &turn), expected[i]);
+	config.hash_by = ARQ_CONFIG_HASH_HEADER;
+	config.hash_name = "x-user";
+	cr_assert_eq(key_of("x-user", "ann", &client), key_of("x-user", "ann", &other));
+	cr_assert_neq(key_of("x-user", "ann", &client), key_of("x-user", "bob", &client));
+	cr_assert_neq(key_of("x-users", "ann", &client), key_of("x-user", "ann", &client));
+	cr_assert_eq(key_of("x-users", "ann", &client), arq_pool_key(pool, NULL, &client));
 }
 
-Test(pool, spreads_evenly_as_requests_come_and_stay)
+Test(pool_key, of_a_cookie_is_its_value_or_else_the_client)
 {
-	struct arq_pool_load loads[4] = {{0}};
-	uint32_t turn = 0;
-	for (int i = 0; i < 400; i++)
-		loads[choose(ARQ_CONFIG_LEAST_REQUESTS, loads, 4, &turn)].requests++;
-	for (int i = 0; i < 4; i++)
-		cr_assert_eq(loads[i].requests, 100);
+	config.hash_by = ARQ_CONFIG_HASH_COOKIE;
+	config.hash_name = "id";
+	uint64_t wanted = key_of("cookie", "id=7", &client);
+	cr_assert_eq(key_of("cookie", "a=1; id=7; b=2", &other), wanted);
+	cr_assert_eq(key_of("cookie", "xid=1; id=7", &other), wanted);
+	cr_assert_eq(key_of("cookie", "a=id=9; id=7", &other), wanted);
+	cr_assert_eq(key_of("cookie", ";; id=7;", &other), wanted);
+	cr_assert_neq(key_of("cookie", "id=8", &client), wanted);
+	static const char *const without[] = {"", ";", "id", "a=1; id", "xid=7", "ID=7", " ; ;"};
+	for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+		cr_assert_eq(key_of("cookie", without[i], &client),
+			     arq_pool_key(pool, NULL, &client), "%s", without[i]);
 }
 
-Test(pool, takes_an_unreachable_target_when_there_is_no_other)
+Test(pool_key, of_a_cookie_is_found_in_any_line)
 {
-	const struct arq_pool_load loads[2] = {{.pass_over = true}, {.pass_over = true}};
-	uint32_t turn = 0;
-	cr_assert_eq(choose(ARQ_CONFIG_ROUND_ROBIN, loads, 2, &turn), 0);
-	cr_assert_eq(choose(ARQ_CONFIG_ROUND_ROBIN, loads, 2, &turn), 1);
-	cr_assert_eq(choose(ARQ_CONFIG_LEAST_REQUESTS, loads, 1, &turn), 0);
+	const struct arq_h3_field fields[] = {
+		{arq_h3_text("cookie"), arq_h3_text("a=1")},
+		{arq_h3_text("cookie"), arq_h3_text("id=7")},
+	};
+	const struct arq_h3_request request = {.fields = fields, .field_count = 2};
+	config.hash_by = ARQ_CONFIG_HASH_COOKIE;
+	config.hash_name = "id";
+	cr_assert_eq(arq_pool_key(pool, &request, &client), key_of("cookie", "id=7", &client));
 }
 
-Test(pool, never_takes_the_exception)
+Test(pool_key, does_not_matter_with_other_policies)
 {
-	struct arq_pool_load loads[3] = {{.requests = 0}, {.requests = 7}, {.requests = 8}};
-	uint32_t turn = 0;
-	cr_assert_eq(arq_pool_choose(ARQ_CONFIG_LEAST_REQUESTS, loads, 3, 0, &turn), 1);
-	loads[1].pass_over = loads[2].pass_over = true;
-	cr_assert_neq(arq_pool_choose(ARQ_CONFIG_ROUND_ROBIN, loads, 3, 0, &turn), 0);
-	turn = 5;
-	cr_assert_eq(arq_pool_choose(ARQ_CONFIG_ROUND_ROBIN, loads, 1, 0, &turn), -1);
-	cr_assert_eq(turn, 5);
+	config.policy = ARQ_CONFIG_RANDOM;
+	cr_assert_eq(key_of("a", "b", &client), 0);
 }

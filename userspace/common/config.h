@@ -151,11 +151,21 @@ struct arq_config_listener {
 enum arq_config_policy {
 	ARQ_CONFIG_LEAST_REQUESTS,
 	ARQ_CONFIG_ROUND_ROBIN,
+	ARQ_CONFIG_RANDOM,
+	ARQ_CONFIG_CONSISTENT_HASH,
+};
+
+/* What consistent-hash goes by. */
+enum arq_config_hash {
+	ARQ_CONFIG_HASH_CLIENT, /* its address */
+	ARQ_CONFIG_HASH_HEADER,
+	ARQ_CONFIG_HASH_COOKIE,
 };
 
 struct arq_config_target {
 	char *address_text; /* as written */
 	union arq_address address;
+	uint32_t weight; /* 1 to 1000 */
 	char *server_name; /* for SNI and verification; never NULL when the pool verifies and has
 			      one */
 };
@@ -171,6 +181,9 @@ struct arq_config_pool {
 	struct arq_config_target *targets; /* at least one */
 	uint32_t targets_count;
 	enum arq_config_policy policy;
+	char *hash; /* as written; NULL: the client */
+	enum arq_config_hash hash_by;
+	const char *hash_name; /* of the header or cookie; points into `hash` */
 	struct arq_config_tls tls;
 };
 

@@ -2,7 +2,11 @@
 #include "userspace/common/config_check.h"
 #include "userspace/common/config_schema.h"
 
+#include <ctype.h>
 #include <string.h>
+
+/* Enough for any proportion that capacity planning knows. */
+#define WEIGHT_MAX 1000
 
 static int check_target(const struct arq_config_check *check, uint32_t i, uint32_t j)
 {
@@ -23,9 +27,13 @@ static int check_target(const struct arq_config_check *check, uint32_t i, uint32
 						 "%s is target %u of this pool already; remove one",
 						 target->address_text, k);
 	}
-	code = arq_config_check_host(check,
-				     arq_field("gateway.pools[%u].targets[%u].server_name", i, j),
-				     target->server_name);
+	code = arq_config_check_number(check,
+				       arq_field("gateway.pools[%u].targets[%u].weight", i, j),
+				       &target->weight, 1, 1, WEIGHT_MAX);
+	if (!code)
+		code = arq_config_check_host(
+			check, arq_field("gateway.pools[%u].targets[%u].server_name", i, j),
+			target->server_name);
 	if (!code && pool->tls.server_name)
 		code = arq_config_set_default(check, &target->server_name, pool->tls.server_name);
 	return code;
@@ -46,6 +54,54 @@ static int check_pool_tls(const struct arq_config_check *check, uint32_t i)
 	return code ? code : arq_config_resolve(check, &tls->ca);
 }
 
+/* RFC 9110, section 5.6.2; upper case would never match, HTTP/3's names have none. */
+static bool is_field_name(const char *text)
+{
+	size_t length = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~");
+	return length > 0 && text[length] == '\0';
+}
+
+/* RFC 6265, section 4.1.1, as far as it matters for finding one. */
+static bool is_cookie_name(const char *text)
+{
+	return text[0] != '\0' && text[strcspn(text, "=;, \t\"")] == '\0';
+}
+
+/* "client", "header NAME" or "cookie NAME"; false for anything else. */
+static bool parse_hash(struct arq_config_pool *pool)
+{
+	if (strcmp(pool->hash, "client") == 0)
+		return true;
+	pool->hash_name = pool->hash + 7;
+	if (strncmp(pool->hash, "cookie ", 7) == 0) {
+		pool->hash_by = ARQ_CONFIG_HASH_COOKIE;
+		return is_cookie_name(pool->hash_name);
+	}
+	if (strncmp(pool->hash, "header ", 7) != 0)
+		return false;
+	pool->hash_by = ARQ_CONFIG_HASH_HEADER;
+	for (char *at = pool->hash + 7; *at; at++)
+		*at = (char)tolower((unsigned char)*at);
+	return is_field_name(pool->hash_name);
+}
+
+static int check_hash(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_pool *pool = &check->config->gateway.pools[i];
+	struct arq_field field = arq_field("gateway.pools[%u].hash", i);
+
+	if (!pool->hash)
+		return 0;
+	if (pool->policy != ARQ_CONFIG_CONSISTENT_HASH)
+		return arq_document_fail(check->document, check->error, field,
+					 "means nothing without 'policy: consistent-hash'");
+	if (!parse_hash(pool))
+		return arq_document_fail(check->document, check->error, field,
+					 "is '%s'; write client, 'header NAME' or 'cookie NAME'",
+					 pool->hash);
+	return 0;
+}
+
 int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 {
 	struct arq_config_pool *pools = check->config->gateway.pools;
@@ -61,7 +117,9 @@ int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 						 "choose another",
 						 pools[i].name, j);
 	}
-	code = check_pool_tls(check, i);
+	code = check_hash(check, i);
+	if (!code)
+		code = check_pool_tls(check, i);
 	for (uint32_t j = 0; !code && j < pools[i].targets_count; j++)
 		code = check_target(check, i, j);
 	return code;

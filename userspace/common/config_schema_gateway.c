@@ -35,6 +35,8 @@ static const cyaml_strval_t copy_modes[] = {
 static const cyaml_strval_t policies[] = {
 	{"least-requests", ARQ_CONFIG_LEAST_REQUESTS},
 	{"round-robin", ARQ_CONFIG_ROUND_ROBIN},
+	{"random", ARQ_CONFIG_RANDOM},
+	{"consistent-hash", ARQ_CONFIG_CONSISTENT_HASH},
 };
 
 static const cyaml_schema_field_t certificate_fields[] = {
@@ -66,6 +68,7 @@ static const cyaml_schema_value_t listener_entry = {
 
 static const cyaml_schema_field_t target_fields[] = {
 	STRING("address", REQUIRED, struct arq_config_target, address_text, 1, ADDRESS_MAX_LENGTH),
+	CYAML_FIELD_UINT("weight", OPTIONAL, struct arq_config_target, weight),
 	STRING("server_name", OPTIONAL, struct arq_config_target, server_name, 1, HOST_MAX_LENGTH),
 	CYAML_FIELD_END,
 };
@@ -85,6 +88,7 @@ const cyaml_schema_field_t arq_config_pool_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_pool, name, 1, NAME_MAX_LENGTH),
 	LIST("targets", REQUIRED, struct arq_config_pool, targets, &target_entry, 1, TARGETS_MAX),
 	WORD("policy", struct arq_config_pool, policy, policies),
+	STRING("hash", OPTIONAL, struct arq_config_pool, hash, 1, HEADER_VALUE_MAX),
 	CYAML_FIELD_MAPPING("tls", OPTIONAL, struct arq_config_pool, tls, tls_fields),
 	CYAML_FIELD_END,
 };

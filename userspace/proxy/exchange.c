@@ -420,11 +420,11 @@ static const struct arq_h3_stream_ops upstream_ops = {
 /* --- begin ------------------------------------------------------------------------------------ */
 
 /* The pool has a connection for us. */
-static int start(struct arq_pool_ticket *ticket, struct arq_h3_session *session)
+static int start(struct arq_pool_ticket *ticket, struct arq_upstream *upstream)
 {
 	struct exchange *x = (struct exchange *)ticket;
-	int code = arq_h3_request(session, &x->head->request, x->has_body, &upstream_ops, x,
-				  &x->upstream);
+	int code = arq_h3_request(arq_upstream_session(upstream), &x->head->request, x->has_body,
+				  &upstream_ops, x, &x->upstream);
 	if (code == -EAGAIN || code == -ESHUTDOWN)
 		return code;
 	if (code != 0) {
@@ -511,16 +511,20 @@ static bool is_idempotent(struct arq_h3_text method)
 	return false;
 }
 
-static struct exchange *exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client,
-					const struct arq_h3_request *request, bool end)
+static const union arq_address *client_address(const struct arq_h3_stream *client)
 {
 	const struct arq_quic_connection *connection =
 		arq_h3_session_connection(arq_h3_stream_session(client));
+	return &arq_quic_connection_path(connection)->remote;
+}
+
+static struct exchange *exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client,
+					const struct arq_h3_request *request, bool end)
+{
 	struct exchange *x = calloc(1, sizeof(*x));
 	if (!x)
 		return NULL;
-	x->head =
-		arq_message_request_forward(request, &arq_quic_connection_path(connection)->remote);
+	x->head = arq_message_request_forward(request, client_address(client));
 	if (!x->head) {
 		free(x);
 		return NULL;
@@ -563,6 +567,7 @@ void arq_exchange_begin(struct arq_proxy *proxy, struct arq_h3_stream *client,
 		return;
 	}
 	x->pool = arq_view_pool(x->view, route->pool);
+	x->ticket.key = arq_pool_key(x->pool, request, client_address(client));
 	arq_h3_stream_accept(client, &client_ops, x);
 	arq_pool_take(x->pool, &x->ticket);
 }

@@ -1,87 +1,37 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/proxy/pool.h"
 
-#include "userspace/common/log.h"
-#include "userspace/proxy/proxy.h"
+#include "userspace/proxy/target.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-/* A connection to a target. */
-struct upstream {
-	TAILQ_ENTRY(upstream) entry;
-	struct arq_pool_target *target;
-	struct arq_h3_session *session;
-	bool ready; /* the handshake was completed */
-	bool leaving; /* gets nothing new: GOAWAY, shutdown, or it refused a request */
-};
-
-struct arq_pool_target {
-	struct arq_pool *pool;
-	const struct arq_config_target *config;
-	TAILQ_HEAD(, upstream) upstreams;
-	uint32_t upstream_count;
-	uint32_t connecting; /* of these, not ready yet */
-	struct arq_pool_queue queue;
-	uint32_t waiting; /* in the queue */
-	uint32_t requests; /* tickets out: waiting and started */
-	uint64_t pass_over_until;
-	/* What certificate and SNI are checked against; the address when the config names none. */
-	char server_name_text[INET6_ADDRSTRLEN];
-	const char *server_name;
-};
-
-struct arq_pool {
-	struct arq_pool_context *context;
-	struct arq_quic_client_tls *tls;
-	enum arq_config_policy policy;
-	uint32_t turn;
-	bool down; /* shut down: opens nothing any more */
-	struct arq_pool_load *loads; /* of each target, filled for a choice */
-	uint32_t target_count;
-	struct arq_pool_target targets[];
-};
-
-static void pump(struct arq_pool_target *target);
+#include <sys/random.h>
 
 /* --- the choice ------------------------------------------------------------------------------- */
 
-static bool better(enum arq_config_policy policy, const struct arq_pool_load *a,
-		   const struct arq_pool_load *b)
+static bool is_passed_over(const struct arq_pool_target *target)
 {
-	if (a->pass_over != b->pass_over)
-		return b->pass_over;
-	return policy == ARQ_CONFIG_LEAST_REQUESTS && a->requests < b->requests;
+	return target->pass_over_until > target->pool->context->now;
 }
 
-int arq_pool_choose(enum arq_config_policy policy, const struct arq_pool_load *loads, size_t count,
-		    int except, uint32_t *turn)
+/* All that can be reached; or, when none can, all. */
+static struct arq_pool_target *choose(struct arq_pool *pool, uint64_t key,
+				      const struct arq_pool_target *except)
 {
-	int best = -1;
-	for (size_t i = 0; i < count; i++) {
-		int candidate = (int)((*turn + i) % count);
-		if (candidate == except)
-			continue;
-		if (best < 0 || better(policy, &loads[candidate], &loads[best]))
-			best = candidate;
+	bool reachable = false;
+	for (uint32_t i = 0; i < pool->target_count; i++) {
+		const struct arq_pool_target *target = &pool->targets[i];
+		reachable |= target != except && !is_passed_over(target);
 	}
-	if (best >= 0)
-		*turn = (uint32_t)best + 1;
-	return best;
-}
-
-static struct arq_pool_target *choose(struct arq_pool *pool, const struct arq_pool_target *except)
-{
-	for (uint32_t i = 0; i < pool->target_count; i++)
-		pool->loads[i] = (struct arq_pool_load){
-			.requests = pool->targets[i].requests,
-			.pass_over = pool->targets[i].pass_over_until > pool->context->now,
+	for (uint32_t i = 0; i < pool->target_count; i++) {
+		const struct arq_pool_target *target = &pool->targets[i];
+		bool takes = target != except && !(reachable && is_passed_over(target));
+		pool->loads[i] = (struct arq_balance_load){
+			.weight = takes ? target->config->weight * ARQ_BALANCE_WEIGHT : 0,
+			.requests = target->requests,
 		};
-	int index = arq_pool_choose(pool->policy, pool->loads, pool->target_count,
-				    except ? (int)(except - pool->targets) : -1, &pool->turn);
+	}
+	int index = arq_balance_choose(pool->balance, pool->loads, key);
 	return index < 0 ? NULL : &pool->targets[index];
 }
 
@@ -97,20 +47,22 @@ static void ticket_enqueue(struct arq_pool_target *target, struct arq_pool_ticke
 	TAILQ_INSERT_TAIL(&target->queue, ticket, queue_entry);
 }
 
-/* Takes it out of the target's queue; it stays among the deadlines. */
-static void ticket_dequeue(struct arq_pool_ticket *ticket)
+void ticket_dequeue(struct arq_pool_ticket *ticket)
 {
 	struct arq_pool_target *target = ticket->target;
 	TAILQ_REMOVE(&target->queue, ticket, queue_entry);
 	target->waiting--;
 	ticket->waiting = false;
+	arq_alarm_clear(&target->pool->context->alarms, &ticket->deadline);
 }
 
-static void deadline_set(struct arq_pool_context *context, struct arq_pool_ticket *ticket)
+void ticket_requeue(struct arq_pool_ticket *ticket)
 {
-	/* All wait equally long, so the end of the list is the place. */
-	ticket->deadline = context->now + ARQ_POOL_WAIT_TIMEOUT;
-	TAILQ_INSERT_TAIL(&context->deadlines, ticket, deadline_entry);
+	struct arq_pool_target *target = ticket->target;
+	TAILQ_INSERT_HEAD(&target->queue, ticket, queue_entry);
+	target->waiting++;
+	ticket->waiting = true;
+	arq_alarm_set(&target->pool->context->alarms, &ticket->deadline, ticket->deadline.at);
 }
 
 void arq_pool_give_back(struct arq_pool_ticket *ticket)
@@ -118,10 +70,8 @@ void arq_pool_give_back(struct arq_pool_ticket *ticket)
 	struct arq_pool_target *target = ticket->target;
 	if (!target)
 		return;
-	if (ticket->waiting) {
+	if (ticket->waiting)
 		ticket_dequeue(ticket);
-		TAILQ_REMOVE(&target->pool->context->deadlines, ticket, deadline_entry);
-	}
 	target->requests--;
 	ticket->target = NULL;
 }
@@ -132,299 +82,93 @@ static void ticket_fail(struct arq_pool_ticket *ticket, unsigned int status)
 	ticket->fail(ticket, status);
 }
 
+static void ticket_late(struct arq_alarm *alarm)
+{
+	struct arq_pool_ticket *ticket =
+		(struct arq_pool_ticket *)((char *)alarm -
+					   offsetof(struct arq_pool_ticket, deadline));
+	ticket->target->pool->context->counters->timeouts++;
+	ticket_fail(ticket, 504);
+}
+
 void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket)
 {
-	struct arq_pool_target *target = choose(pool, NULL);
+	struct arq_pool_context *context = pool->context;
+	struct arq_pool_target *target = choose(pool, ticket->key, NULL);
 	if (pool->down || target->waiting >= ARQ_POOL_WAITING) {
 		ticket->fail(ticket, 503);
 		return;
 	}
+	ticket->deadline.ring = ticket_late;
 	ticket_enqueue(target, ticket);
-	deadline_set(pool->context, ticket);
-	pump(target);
+	arq_alarm_set(&context->alarms, &ticket->deadline, context->now + ARQ_POOL_WAIT_TIMEOUT);
+	target_pump(target);
 }
 
-void arq_pool_expire(struct arq_pool_context *context)
-{
-	struct arq_pool_ticket *ticket;
-	while ((ticket = TAILQ_FIRST(&context->deadlines)) && ticket->deadline <= context->now) {
-		context->counters->timeouts++;
-		ticket_fail(ticket, 504);
-	}
-}
-
-/*
- * Gives the first in the queue to the connection. Returns false when the connection did not take
- * it.
- */
-static bool serve_one(struct upstream *upstream)
-{
-	struct arq_pool_target *target = upstream->target;
-	struct arq_pool_context *context = target->pool->context;
-	struct arq_pool_ticket *ticket = TAILQ_FIRST(&target->queue);
-
-	ticket_dequeue(ticket);
-	TAILQ_REMOVE(&context->deadlines, ticket, deadline_entry);
-	int code = ticket->start(ticket, upstream->session);
-	if (code != -EAGAIN && code != -ESHUTDOWN)
-		return true;
-
-	/* It was the oldest one: back to the front it goes, deadline unchanged. */
-	ticket->waiting = true;
-	target->waiting++;
-	TAILQ_INSERT_HEAD(&target->queue, ticket, queue_entry);
-	struct arq_pool_ticket *later = TAILQ_FIRST(&context->deadlines);
-	while (later && later->deadline < ticket->deadline)
-		later = TAILQ_NEXT(later, deadline_entry);
-	if (later)
-		TAILQ_INSERT_BEFORE(later, ticket, deadline_entry);
-	else
-		TAILQ_INSERT_TAIL(&context->deadlines, ticket, deadline_entry);
-	if (code == -ESHUTDOWN)
-		upstream->leaving = true;
-	return false;
-}
-
-/* --- connections ------------------------------------------------------------------------------ */
-
-/*
- * The address that the kernel would send from: QUIC tells paths apart by both ends, and the socket
- * is bound to any address. Connecting a datagram socket sends nothing.
- */
-static int source_address(const union arq_address *remote, struct arq_io *io,
-			  union arq_address *local)
-{
-	union arq_address bound;
-	arq_io_udp_local(io, &bound);
-
-	int fd = socket(remote->sa.sa_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
-		return -errno;
-	socklen_t length = sizeof(*local);
-	int code = 0;
-	memset(local, 0, sizeof(*local));
-	if (connect(fd, &remote->sa, arq_address_length(remote)) < 0 ||
-	    getsockname(fd, &local->sa, &length) < 0)
-		code = -errno;
-	close(fd);
-
-	if (local->sa.sa_family == AF_INET)
-		local->in.sin_port = bound.in.sin_port;
-	else
-		local->in6.sin6_port = bound.in6.sin6_port;
-	return code;
-}
-
-static void pass_over(struct arq_pool_target *target)
-{
-	target->pass_over_until = target->pool->context->now + ARQ_POOL_PASS_OVER;
-	target->pool->context->counters->upstream_failed++;
-}
-
-/* A connection is there that will have room again. */
-static bool in_service(const struct arq_pool_target *target)
-{
-	const struct upstream *upstream;
-	TAILQ_FOREACH (upstream, &target->upstreams, entry) {
-		if (upstream->ready && !upstream->leaving)
-			return true;
-	}
-	return false;
-}
-
-/* Nobody will serve this queue soon: who has not tried another target does so, the others fail. */
-static void move_queue(struct arq_pool_target *target, unsigned int status)
+void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 {
 	/* Tickets may come back to this queue while we go through it; look at each once. */
 	for (uint32_t left = target->waiting; left > 0 && !TAILQ_EMPTY(&target->queue); left--) {
 		struct arq_pool_ticket *ticket = TAILQ_FIRST(&target->queue);
 		struct arq_pool_target *other = NULL;
 		if (ticket->attempts < 2 && !target->pool->down)
-			other = choose(target->pool, target);
+			other = choose(target->pool, ticket->key, target);
 		if (!other || other->waiting >= ARQ_POOL_WAITING) {
 			ticket_fail(ticket, status);
 			continue;
 		}
-		ticket_dequeue(ticket);
-		target->requests--;
+		uint64_t deadline = ticket->deadline.at;
+		arq_pool_give_back(ticket);
 		ticket_enqueue(other, ticket);
-		pump(other);
-	}
-}
-
-static void on_ready(struct arq_h3_session *session, void *user)
-{
-	struct upstream *upstream = user;
-	(void)session;
-	upstream->ready = true;
-	upstream->target->connecting--;
-	upstream->target->pass_over_until = 0;
-	pump(upstream->target);
-}
-
-static void on_streams(struct arq_h3_session *session, void *user)
-{
-	struct upstream *upstream = user;
-	(void)session;
-	pump(upstream->target);
-}
-
-static void on_goaway(struct arq_h3_session *session, void *user, int64_t id)
-{
-	struct upstream *upstream = user;
-	(void)session;
-	(void)id;
-	upstream->leaving = true;
-	pump(upstream->target);
-}
-
-static void report_failure(const struct arq_pool_target *target, const struct arq_quic_close *close)
-{
-	arq_log(ARQ_LOG_WARNING, "target %s: no connection: %s%s%s (code %#llx)",
-		target->config->address_text, arq_quic_close_kind_name(close->kind),
-		close->reason && close->reason[0] ? ", " : "", close->reason ? close->reason : "",
-		(unsigned long long)close->code);
-}
-
-static void on_closed(struct arq_h3_session *session, void *user,
-		      const struct arq_quic_close *close)
-{
-	struct upstream *upstream = user;
-	struct arq_pool_target *target = upstream->target;
-	bool was_ready = upstream->ready;
-	(void)session;
-
-	TAILQ_REMOVE(&target->upstreams, upstream, entry);
-	target->upstream_count--;
-	free(upstream);
-	if (was_ready) {
-		pump(target);
-		return;
-	}
-	target->connecting--;
-	if (!target->pool->down) {
-		pass_over(target);
-		report_failure(target, close);
-	}
-	if (!in_service(target))
-		move_queue(target, close->kind == ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT ? 504 : 502);
-}
-
-static const struct arq_h3_session_ops upstream_ops = {
-	.on_ready = on_ready,
-	.on_streams = on_streams,
-	.on_goaway = on_goaway,
-	.on_closed = on_closed,
-};
-
-static int connect_session(struct upstream *upstream, struct arq_error *error)
-{
-	struct arq_pool_target *target = upstream->target;
-	struct arq_pool_context *context = target->pool->context;
-	const union arq_address *remote = &target->config->address;
-	struct arq_h3_connect_options options = {
-		.io = remote->sa.sa_family == AF_INET ? context->upstream_v4 : context->upstream_v6,
-		.path.remote = *remote,
-		.tls = target->pool->tls,
-		.server_name = target->server_name,
-		.ops = &upstream_ops,
-		.user = upstream,
-	};
-	int code = source_address(remote, options.io, &options.path.local);
-	if (code != 0)
-		return arq_error_set(error, code, "no route: %s", strerror(-code));
-	arq_h3_transport(context->h3, false, &options.transport);
-	options.transport.idle_timeout = context->idle_timeout;
-	options.transport.handshake_timeout = ARQ_POOL_CONNECT_TIMEOUT;
-	return arq_h3_connect(context->h3, context->endpoint, &options, context->now,
-			      &upstream->session, error);
-}
-
-/* Returns false when no connection could even be begun. */
-static bool open_upstream(struct arq_pool_target *target)
-{
-	struct arq_error error = {0};
-	struct upstream *upstream = calloc(1, sizeof(*upstream));
-	if (!upstream)
-		return false;
-	upstream->target = target;
-	target->pool->context->counters->upstream_connects++;
-	if (connect_session(upstream, &error) != 0) {
-		arq_log(ARQ_LOG_WARNING, "target %s: no connection: %s",
-			target->config->address_text, error.text);
-		free(upstream);
-		return false;
-	}
-	TAILQ_INSERT_TAIL(&target->upstreams, upstream, entry);
-	target->upstream_count++;
-	target->connecting++;
-	return true;
-}
-
-static struct upstream *with_room(struct arq_pool_target *target)
-{
-	struct upstream *upstream;
-	TAILQ_FOREACH (upstream, &target->upstreams, entry) {
-		if (upstream->ready && !upstream->leaving &&
-		    arq_h3_session_streams_left(upstream->session) > 0)
-			return upstream;
-	}
-	return NULL;
-}
-
-/* Serves the queue as far as connections have room, and opens one when they have not. */
-static void pump(struct arq_pool_target *target)
-{
-	struct upstream *upstream;
-	while (target->waiting > 0 && (upstream = with_room(target))) {
-		if (!serve_one(upstream) && !upstream->leaving)
-			break; /* it comes back by on_streams */
-	}
-	if (target->waiting == 0 || target->connecting > 0 || target->pool->down ||
-	    target->upstream_count >= ARQ_POOL_CONNECTIONS)
-		return;
-	if (!open_upstream(target)) {
-		pass_over(target);
-		if (!in_service(target))
-			move_queue(target, 503);
+		arq_alarm_set(&other->pool->context->alarms, &ticket->deadline, deadline);
+		target_pump(other);
 	}
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void target_init(struct arq_pool_target *target, struct arq_pool *pool,
-			const struct arq_config_target *config)
+int arq_pool_maglev(const struct arq_config_pool *config, struct arq_maglev **maglev)
 {
-	target->pool = pool;
-	target->config = config;
-	TAILQ_INIT(&target->upstreams);
-	TAILQ_INIT(&target->queue);
-	target->server_name = config->server_name;
-	if (target->server_name)
-		return;
-	const void *address = config->address.sa.sa_family == AF_INET
-				      ? (const void *)&config->address.in.sin_addr
-				      : (const void *)&config->address.in6.sin6_addr;
-	target->server_name = inet_ntop(config->address.sa.sa_family, address,
-					target->server_name_text, sizeof(target->server_name_text));
+	*maglev = NULL;
+	if (config->policy != ARQ_CONFIG_CONSISTENT_HASH)
+		return 0;
+	struct arq_maglev_target *targets = calloc(config->targets_count, sizeof(*targets));
+	if (!targets)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->targets_count; i++)
+		targets[i] = (struct arq_maglev_target){
+			.name = config->targets[i].address_text,
+			.weight = config->targets[i].weight,
+		};
+	int code = arq_maglev_create(targets, config->targets_count, maglev);
+	free(targets);
+	return code;
 }
 
-int arq_pool_create(const struct arq_config_pool *config, struct arq_quic_client_tls *tls,
-		    struct arq_pool_context *context, struct arq_pool **pool)
+int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **pool)
 {
+	const struct arq_config_pool *config = options->config;
 	uint32_t count = config->targets_count;
 	struct arq_pool *made = calloc(1, sizeof(*made) + count * sizeof(made->targets[0]));
+	uint64_t seed;
 	if (!made)
 		return -ENOMEM;
-	made->loads = calloc(count, sizeof(*made->loads));
-	if (!made->loads) {
-		free(made);
-		return -ENOMEM;
-	}
-	made->context = context;
-	made->tls = tls;
-	made->policy = config->policy;
+	/* Without chance workers choose alike, nothing worse. */
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
+		seed = options->context->now;
+	made->config = config;
+	made->context = options->context;
+	made->tls = options->tls;
+	made->application = options->application;
 	made->target_count = count;
+	made->loads = calloc(count, sizeof(*made->loads));
+	int code = made->loads ? arq_balance_create(config->policy, count, options->maglev, seed,
+						    &made->balance)
+			       : -ENOMEM;
+	if (code != 0) {
+		arq_pool_destroy(made);
+		return code;
+	}
 	for (uint32_t i = 0; i < count; i++)
 		target_init(&made->targets[i], made, &config->targets[i]);
 	*pool = made;
@@ -448,33 +192,24 @@ void arq_pool_destroy(struct arq_pool *pool)
 {
 	if (!pool)
 		return;
+	arq_balance_destroy(pool->balance);
 	free(pool->loads);
 	free(pool);
 }
 
-void arq_pool_shutdown(struct arq_pool *pool)
+static void end(struct arq_pool *pool, bool at_once)
 {
 	pool->down = true;
-	for (uint32_t i = 0; i < pool->target_count; i++) {
-		struct upstream *upstream;
-		TAILQ_FOREACH (upstream, &pool->targets[i].upstreams, entry) {
-			upstream->leaving = true;
-			if (upstream->ready)
-				arq_h3_session_shutdown(upstream->session);
-			else
-				arq_h3_session_close(upstream->session, ARQ_H3_NO_ERROR);
-		}
-	}
+	for (uint32_t i = 0; i < pool->target_count; i++)
+		target_end(&pool->targets[i], at_once);
+}
+
+void arq_pool_shutdown(struct arq_pool *pool)
+{
+	end(pool, false);
 }
 
 void arq_pool_close(struct arq_pool *pool)
 {
-	pool->down = true;
-	for (uint32_t i = 0; i < pool->target_count; i++) {
-		struct upstream *upstream;
-		TAILQ_FOREACH (upstream, &pool->targets[i].upstreams, entry) {
-			upstream->leaving = true;
-			arq_h3_session_close(upstream->session, ARQ_H3_NO_ERROR);
-		}
-	}
+	end(pool, true);
 }

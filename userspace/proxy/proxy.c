@@ -34,6 +34,8 @@ static int create_pool(struct arq_proxy_shared *shared, const struct arq_proxy_s
 		.insecure = !config->tls.verify,
 	};
 	int code = arq_quic_client_tls_create(&options, &made->tls, error);
+	if (code == 0)
+		code = arq_pool_maglev(config, &made->maglev);
 	if (code != 0)
 		return arq_error_prefix(error, code, "pool %s", config->name);
 	const struct arq_proxy_shared_pool *there = namesake(previous, config->name, &before);
@@ -47,8 +49,10 @@ static int create_pool(struct arq_proxy_shared *shared, const struct arq_proxy_s
 
 static void shared_free(struct arq_proxy_shared *shared)
 {
-	for (uint32_t i = 0; shared->pools && i < shared->gateway->pools_count; i++)
+	for (uint32_t i = 0; shared->pools && i < shared->gateway->pools_count; i++) {
 		arq_quic_client_tls_put(shared->pools[i].tls);
+		arq_maglev_destroy(shared->pools[i].maglev);
+	}
 	free(shared->pools);
 	arq_route_table_destroy(shared->routes);
 	if (shared->release)
@@ -187,7 +191,6 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 		.idle_timeout = limits->idle_timeout_ns,
 		.counters = &made->counters,
 	};
-	TAILQ_INIT(&made->context.deadlines);
 	if (code == 0)
 		code = arq_view_create(made, options->shared, &made->view);
 	if (code != 0) {
@@ -247,14 +250,13 @@ void arq_proxy_discard(struct arq_view *view)
 void arq_proxy_run(struct arq_proxy *proxy, uint64_t now)
 {
 	proxy->context.now = now;
-	arq_pool_expire(&proxy->context);
+	arq_alarms_run(&proxy->context.alarms, now);
 	arq_view_pools_sweep(proxy);
 }
 
 uint64_t arq_proxy_expiry(const struct arq_proxy *proxy)
 {
-	const struct arq_pool_ticket *first = TAILQ_FIRST(&proxy->context.deadlines);
-	return first ? first->deadline : UINT64_MAX;
+	return arq_alarms_next(&proxy->context.alarms);
 }
 
 void arq_proxy_drain(struct arq_proxy *proxy)

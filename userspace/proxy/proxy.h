@@ -11,7 +11,10 @@
  *
  *	route.h     host and path of a request name a route
  *	fields.h    which fields are forwarded, and which are added
- *	pool.h      a target and a connection to it, per worker, reused by many requests
+ *	pool.h      targets and connections to them, per worker, reused by many requests
+ *	balance.h   which target is next
+ *	upstream.h  what runs on a connection to a target: HTTP/3, or another protocol
+ *	alarm.h     what is to be done at a time
  *	exchange.h  one request coupled with its upstream request, both ways, with back-pressure
  *	view.h      what the worker has for a configuration, so that another can take its place
  *
@@ -91,7 +94,7 @@ void arq_proxy_destroy(struct arq_proxy *proxy);
 void arq_proxy_listener(struct arq_proxy *proxy, struct arq_quic_application *application,
 			struct arq_quic_transport *transport);
 
-/* Notes the time and does what is due: requests that waited too long for an upstream. */
+/* Notes the time and does what is due, such as giving up requests that waited too long. */
 void arq_proxy_run(struct arq_proxy *proxy, uint64_t now);
 
 /* When arq_proxy_run has something to do, UINT64_MAX for never. */

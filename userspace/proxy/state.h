@@ -14,6 +14,7 @@
 /* What is compiled of a pool. */
 struct arq_proxy_shared_pool {
 	struct arq_quic_client_tls *tls; /* a reference */
+	struct arq_maglev *maglev; /* NULL without consistent-hash */
 	uint64_t identity; /* the same in two configurations: nothing of the pool differs */
 };
 

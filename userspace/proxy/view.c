@@ -41,8 +41,14 @@ static struct arq_held_pool *hold_new(struct arq_proxy *proxy, struct arq_proxy_
 	struct arq_held_pool *held = calloc(1, sizeof(*held));
 	if (!held)
 		return NULL;
-	if (arq_pool_create(&shared->gateway->pools[i], shared->pools[i].tls, &proxy->context,
-			    &held->pool) != 0) {
+	const struct arq_pool_options options = {
+		.config = &shared->gateway->pools[i],
+		.tls = shared->pools[i].tls,
+		.maglev = shared->pools[i].maglev,
+		.application = &arq_upstream_h3,
+		.context = &proxy->context,
+	};
+	if (arq_pool_create(&options, &held->pool) != 0) {
 		free(held);
 		return NULL;
 	}

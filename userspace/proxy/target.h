@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the files of the pool share: a pool's insides, its targets and their connections. */
+#ifndef ARQUANT_PROXY_TARGET_H
+#define ARQUANT_PROXY_TARGET_H
+
+#include "userspace/proxy/balance.h"
+#include "userspace/proxy/pool.h"
+#include "userspace/proxy/proxy.h"
+
+#include <arpa/inet.h>
+
+/* A connection to a target. */
+struct arq_upstream {
+	TAILQ_ENTRY(arq_upstream) entry;
+	struct arq_pool_target *target;
+	void *session; /* the application's */
+	bool ready; /* the handshake was completed */
+	bool leaving; /* gets nothing new: GOAWAY, shutdown, or it refused a stream */
+};
+
+struct arq_pool_target {
+	struct arq_pool *pool;
+	const struct arq_config_target *config;
+	TAILQ_HEAD(, arq_upstream) upstreams;
+	uint32_t upstream_count;
+	uint32_t connecting; /* of these, not ready yet */
+	struct arq_pool_queue queue;
+	uint32_t waiting; /* in the queue */
+	uint32_t requests; /* tickets out: waiting and started */
+	uint64_t pass_over_until;
+	/* What certificate and SNI are checked against; the address when the config names none. */
+	char server_name_text[INET6_ADDRSTRLEN];
+	const char *server_name;
+};
+
+struct arq_pool {
+	struct arq_pool_context *context;
+	const struct arq_config_pool *config;
+	const struct arq_upstream_application *application;
+	struct arq_quic_client_tls *tls;
+	struct arq_balance *balance;
+	bool down; /* shut down: opens nothing any more */
+	struct arq_balance_load *loads; /* of each target, filled for a choice */
+	uint32_t target_count;
+	struct arq_pool_target targets[];
+};
+
+/* --- target.c --------------------------------------------------------------------------------- */
+
+void target_init(struct arq_pool_target *target, struct arq_pool *pool,
+		 const struct arq_config_target *config);
+
+/* Serves the queue as far as connections have room, and opens one when they have not. */
+void target_pump(struct arq_pool_target *target);
+
+/* Ends its connections, at once or when they have no streams. */
+void target_end(struct arq_pool_target *target, bool at_once);
+
+/* --- pool.c ----------------------------------------------------------------------------------- */
+
+/* Takes a waiting ticket out of its target's queue and its deadline back. */
+void ticket_dequeue(struct arq_pool_ticket *ticket);
+
+/* Puts it back to the front, with the deadline it had. */
+void ticket_requeue(struct arq_pool_ticket *ticket);
+
+/* Nobody will serve this queue soon: who has not tried another target does so, the others fail. */
+void pool_move_queue(struct arq_pool_target *target, unsigned int status);
+
+#endif
