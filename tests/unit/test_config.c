@@ -199,6 +199,15 @@ static const struct bad {
 	 "6:18: gateway.listeners[0].interface: ", "there is no interface 'eth1'"},
 	{GATEWAY "      interface: e\n" ROUTE "interfaces: [{name: e, programs: sampler}]\n",
 	 "6:18: gateway.listeners[0].interface: ", "has no redirect"},
+	{GATEWAY "      client_certificates: {ca: x}\n" ROUTE,
+	 "6:28: gateway.listeners[0].client_certificates: ", "add 'mode: optional'"},
+	{GATEWAY "      client_certificates: {mode: required}\n" ROUTE,
+	 "6:28: gateway.listeners[0].client_certificates: ", "needs 'ca'"},
+	{GATEWAY "      client_certificates: {mode: always, ca: x}\n" ROUTE,
+	 "6:35: gateway.listeners[0].client_certificates.mode: ", "off, optional, required"},
+	{GATEWAY
+	 "      early_data: true\n      client_certificates: {mode: optional, ca: x}\n" ROUTE,
+	 "6:19: gateway.listeners[0].early_data: ", "does not go with client_certificates"},
 	{GATEWAY "  workers: 0\n" ROUTE, "6:12: gateway.workers: ", "from 1 to 256"},
 	{GATEWAY "  user: \"a b\"\n" ROUTE, "6:9: gateway.user: ", "is no name"},
 	{GATEWAY "  limits: {idle_timeout: 30}\n" ROUTE,
@@ -349,6 +358,10 @@ Test(config, fills_in_the_defaults)
 	cr_expect_null(gateway->static_secret_file);
 	cr_expect_eq(gateway->listeners[0].io, ARQ_CONFIG_IO_AUTO);
 	cr_expect_eq(gateway->listeners[0].copy_mode, ARQ_CONFIG_COPY_AUTO);
+	cr_expect_eq(gateway->listeners[0].client_certificates.mode,
+		     ARQ_CONFIG_CLIENT_CERTIFICATES_OFF);
+	cr_expect_null(gateway->listeners[0].client_certificates.ca);
+	cr_expect(!gateway->listeners[0].early_data);
 	cr_expect_eq(gateway->pools[0].policy, ARQ_CONFIG_LEAST_REQUESTS);
 	cr_expect(gateway->pools[0].tls.verify);
 	cr_expect_null(gateway->pools[0].tls.ca);
@@ -405,6 +418,7 @@ Test(config, reads_what_is_given)
 		"interfaces: [{name: e, mode: generic, programs: redirect}]\n"
 		"sampler: {one_in: 1, snaplen: 1536}\n" GATEWAY
 		"      io: xsk\n      interface: e\n      copy_mode: zero-copy\n"
+		"      client_certificates: {mode: required, ca: /abs/ca.crt}\n"
 		"  workers: 4\n  user: nobody\n  static_secret_file: /abs/secret\n"
 		"  limits: {max_connections: 5, idle_timeout: 1500ms, drain_timeout: 0s}\n"
 		"  pools:\n"
@@ -426,6 +440,9 @@ Test(config, reads_what_is_given)
 	cr_expect_eq(config->sampler.snaplen, 1536);
 	cr_expect_eq(gateway->listeners[0].io, ARQ_CONFIG_IO_XSK);
 	cr_expect_eq(gateway->listeners[0].copy_mode, ARQ_CONFIG_ZERO_COPY);
+	cr_expect_eq(gateway->listeners[0].client_certificates.mode,
+		     ARQ_CONFIG_CLIENT_CERTIFICATES_REQUIRED);
+	cr_expect_str_eq(gateway->listeners[0].client_certificates.ca, "/abs/ca.crt");
 	arq_address_parse(&address, "127.0.0.1:4433");
 	cr_expect(arq_address_equal(&gateway->listeners[0].address, &address));
 	cr_expect_eq(gateway->workers, 4);

@@ -217,6 +217,7 @@ static void server_request(struct arq_h3_session *session, void *user, struct ar
 
 	(void)session;
 	(void)end;
+	l->last_early = request->early;
 	snprintf(l->last_request, sizeof(l->last_request), "%.*s %.*s %.*s %.*s",
 		 (int)request->method.length, request->method.data, (int)request->scheme.length,
 		 request->scheme.data, (int)request->authority.length, request->authority.data,
@@ -375,8 +376,12 @@ const struct arq_h3_stream_ops exchange_ops = {
 
 static void client_ready(struct arq_h3_session *session, void *user)
 {
+	struct h3lab *l = user;
+
 	(void)session;
-	((struct h3lab *)user)->client_ready = true;
+	l->client_ready = true;
+	if (l->at_once)
+		l->first = h3lab_get(l, l->at_once);
 }
 
 static void client_goaway(struct arq_h3_session *session, void *user, int64_t id)
@@ -399,8 +404,20 @@ static void client_session_closed(struct arq_h3_session *session, void *user,
 	l->client_session = NULL;
 }
 
+static void client_resumption(struct arq_h3_session *session, void *user, const uint8_t *data,
+			      size_t length)
+{
+	struct h3lab *l = user;
+
+	(void)session;
+	cr_assert_leq(length, sizeof(l->resumption));
+	memcpy(l->resumption, data, length);
+	l->resumption_length = length;
+}
+
 static const struct arq_h3_session_ops client_ops = {
 	.on_ready = client_ready,
+	.on_resumption = client_resumption,
 	.on_goaway = client_goaway,
 	.on_closed = client_session_closed,
 };
@@ -435,7 +452,13 @@ void h3lab_connect(struct h3lab *l)
 		.io = NULL, .server_name = "localhost", .ops = &client_ops, .user = l};
 	struct arq_error error = {0};
 
-	h3lab_listen(l);
+	if (!l->lab.listener)
+		h3lab_listen(l);
+	if (l->resume) {
+		options.resumption = l->resumption;
+		options.resumption_length = l->resumption_length;
+		options.early_data = true;
+	}
 	options.io = &l->lab.client_io.io;
 	options.tls = l->lab.client_tls;
 	lab_path(false, &options.path);

@@ -48,11 +48,17 @@ struct h3lab {
 	struct arq_h3_session *server_session, *client_session;
 	bool client_ready, client_closed, server_closed;
 	struct arq_quic_close client_close;
+	uint8_t resumption[4096]; /* what the last ticket gave */
+	size_t resumption_length;
+	bool resume; /* connections to come do, with early data */
+	const char *at_once; /* path of a request to start when ready; NULL: none */
+	struct exchange *first; /* that request */
 	unsigned int goaways;
 	int64_t goaway_id;
 	LIST_HEAD(, exchange) exchanges; /* freed with the laboratory */
 	/* What the handler saw. */
 	char last_request[256];
+	bool last_early;
 	size_t trailers_received, held, released;
 	uint64_t server_reset;
 };
@@ -62,7 +68,7 @@ extern const struct arq_h3_stream_ops exchange_ops;
 /* Change `options` before the start. */
 struct h3lab *h3lab_new(void);
 void h3lab_listen(struct h3lab *l);
-void h3lab_connect(struct h3lab *l); /* listens, and does not wait */
+void h3lab_connect(struct h3lab *l); /* listens the first time, and does not wait */
 void h3lab_start(struct h3lab *l); /* connects, and waits for the handshake */
 void h3lab_destroy(struct h3lab *l);
 

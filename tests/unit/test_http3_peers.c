@@ -262,6 +262,7 @@ static void listen_on(struct worker *worker, struct arq_h3_server *server)
 	struct arq_quic_application application;
 	struct arq_quic_certificate files = {worker->certificate.certificate,
 					     worker->certificate.key};
+	const struct arq_quic_tls_options tls = {.certificates = &files, .count = 1};
 	struct arq_quic_listener_options options = {.applications = &application,
 						    .application_count = 1};
 	struct arq_quic_listener *listener;
@@ -271,7 +272,7 @@ static void listen_on(struct worker *worker, struct arq_h3_server *server)
 	application = arq_h3_application(server);
 	options.address = worker->local;
 	arq_h3_transport(worker->h3, true, &options.transport);
-	cr_assert_eq(arq_quic_tls_create(&files, 1, &options.tls, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_quic_tls_create(&tls, &options.tls, &error), 0, "%s", error.text);
 	cr_assert_eq(arq_quic_listen(worker->endpoint, &options, &listener, &error), 0);
 	arq_quic_tls_put(options.tls);
 }

@@ -28,6 +28,56 @@ Test(http3_session, gets_a_static_body)
 	h3lab_destroy(l);
 }
 
+static bool session_closed(void *user)
+{
+	return ((struct h3lab *)user)->client_closed;
+}
+
+/* A request that comes as 0-RTT is marked, so that nobody acts on it twice; the next is not. */
+Test(http3_session, marks_early_requests)
+{
+	struct h3lab *l = h3lab_new();
+	struct arq_quic_certificate files;
+	uint8_t secret[ARQ_QUIC_SECRET_LENGTH] = {1};
+	struct arq_quic_tls_options options = {
+		.certificates = &files, .count = 1, .secret = secret};
+	struct arq_quic_transport transport;
+	struct arq_error error = {0};
+	struct arq_quic_tls *tls;
+	struct exchange *x;
+
+	h3lab_listen(l);
+	files = (struct arq_quic_certificate){l->lab.certificate.certificate,
+					      l->lab.certificate.key};
+	cr_assert_eq(arq_quic_replay_create(&options.replay), 0);
+	cr_assert_eq(arq_quic_tls_create(&options, &tls, &error), 0, "%s", error.text);
+	arq_h3_transport(l->server, true, &transport);
+	arq_quic_listener_update(l->lab.listener, tls, &transport);
+	h3lab_start(l);
+	h3lab_finish(l, h3lab_get(l, "/hello"));
+	cr_assert(!l->last_early);
+	h3lab_wait(l, LAB_SECOND);
+	arq_h3_session_close(l->client_session, ARQ_H3_NO_ERROR);
+	cr_assert(lab_run(&l->lab, LAB_SECOND, session_closed, l));
+	l->client_ready = l->client_closed = l->server_closed = false;
+	l->resume = true;
+	l->at_once = "/hello";
+	h3lab_connect(l);
+	arq_quic_run(l->lab.client, l->lab.now);
+	x = l->first;
+	cr_assert_not_null(x, "at once");
+	h3lab_finish(l, x);
+	cr_assert_eq(x->status, 200);
+	cr_assert(l->last_early);
+	x = h3lab_get(l, "/hello");
+	h3lab_finish(l, x);
+	cr_assert(!l->last_early);
+	cr_assert_eq(lab_counters(l->lab.server).early_data_accepted, 1);
+	h3lab_destroy(l);
+	arq_quic_tls_put(tls);
+	arq_quic_replay_put(options.replay);
+}
+
 Test(http3_session, echoes_a_mebibyte_through_small_windows)
 {
 	struct h3lab *l = h3lab_new();

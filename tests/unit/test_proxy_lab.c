@@ -678,7 +678,8 @@ struct lab *lab_start(size_t targets)
 	cr_assert_not_null(lab);
 	test_certificate_make(&files, "localhost");
 	const struct arq_quic_certificate certificate = {files.certificate, files.key};
-	cr_assert_eq(arq_quic_tls_create(&certificate, 1, &lab->tls, &error), 0, "%s", error.text);
+	const struct arq_quic_tls_options tls = {.certificates = &certificate, .count = 1};
+	cr_assert_eq(arq_quic_tls_create(&tls, &lab->tls, &error), 0, "%s", error.text);
 	test_certificate_remove(&files);
 	for (size_t i = 0; i < LAB_BACKENDS; i++)
 		start_backend(lab, &lab->backends[i]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Endpoints against each other over a wire in memory, with an application that echoes. */
-#include "test_quic_lab.h"
+#include "test_quic_echo.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -10,292 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* --- the application: one stream, the server sends back what it gets -------------------------- */
-
-#define ECHO_MAX (2 << 20)
-
-struct peer {
-	struct arq_quic_connection *connection;
-	bool ready, closed, fin_received, blocked, hold;
-	struct arq_quic_close close;
-	char reason[64];
-	int64_t stream;
-	uint8_t *out;
-	size_t out_length, out_sent, out_acked;
-	bool out_fin, fin_sent;
-	size_t received;
-	bool mismatch; /* received something else than what the pattern says */
-	unsigned int timer_calls;
-};
-
-static uint8_t pattern(size_t offset)
-{
-	return (uint8_t)(offset * 31 + (offset >> 8));
-}
-
-static void echo_ready(struct arq_quic_connection *connection, void *user)
-{
-	struct peer *peer = user;
-
-	peer->connection = connection;
-	peer->ready = true;
-	if (!arq_quic_connection_is_server(connection))
-		cr_assert_eq(arq_quic_stream_open(connection, true, &peer->stream), 0);
-}
-
-static void echo_data(struct arq_quic_connection *connection, void *user, int64_t stream,
-		      uint64_t offset, const uint8_t *data, size_t length, bool fin)
-{
-	struct peer *peer = user;
-
-	cr_assert_eq(offset, peer->received);
-	for (size_t i = 0; i < length; i++)
-		peer->mismatch |= data[i] != pattern(offset + i);
-	peer->received += length;
-	peer->fin_received |= fin;
-	if (!peer->hold)
-		arq_quic_stream_consume(connection, stream, length);
-	if (!arq_quic_connection_is_server(connection))
-		return;
-	peer->stream = stream;
-	cr_assert_leq(peer->out_length + length, ECHO_MAX);
-	memcpy(peer->out + peer->out_length, data, length);
-	peer->out_length += length;
-	peer->out_fin |= fin;
-	arq_quic_connection_wake(connection);
-}
-
-static void echo_acked(struct arq_quic_connection *connection, void *user, int64_t stream,
-		       uint64_t offset, uint64_t length)
-{
-	struct peer *peer = user;
-
-	(void)connection;
-	(void)stream;
-	cr_assert_eq(offset, peer->out_acked);
-	peer->out_acked += length;
-}
-
-static void echo_reset(struct arq_quic_connection *connection, void *user, int64_t stream,
-		       uint64_t final_size, uint64_t code)
-{
-	(void)connection;
-	(void)user;
-	(void)stream;
-	(void)final_size;
-	(void)code;
-}
-
-static void echo_stop(struct arq_quic_connection *connection, void *user, int64_t stream,
-		      uint64_t code)
-{
-	(void)connection;
-	(void)user;
-	(void)stream;
-	(void)code;
-}
-
-static void echo_stream_closed(struct arq_quic_connection *connection, void *user, int64_t stream)
-{
-	(void)user;
-	arq_quic_stream_release(connection, stream);
-}
-
-static void echo_next(struct arq_quic_connection *connection, void *user,
-		      struct arq_quic_write *write)
-{
-	struct peer *peer = user;
-
-	(void)connection;
-	if (peer->stream < 0 || peer->blocked ||
-	    (peer->out_sent == peer->out_length && (!peer->out_fin || peer->fin_sent)))
-		return;
-	write->stream_id = peer->stream;
-	write->vecs[0].data = peer->out + peer->out_sent;
-	write->vecs[0].length = peer->out_length - peer->out_sent;
-	write->count = 1;
-	write->fin = peer->out_fin;
-}
-
-static void echo_written(struct arq_quic_connection *connection, void *user, int64_t stream,
-			 size_t length)
-{
-	struct peer *peer = user;
-
-	(void)connection;
-	(void)stream;
-	peer->out_sent += length;
-	peer->fin_sent = peer->out_fin && peer->out_sent == peer->out_length;
-}
-
-static void echo_blocked(struct arq_quic_connection *connection, void *user, int64_t stream)
-{
-	(void)connection;
-	(void)stream;
-	((struct peer *)user)->blocked = true;
-}
-
-static void echo_unblocked(struct arq_quic_connection *connection, void *user, int64_t stream)
-{
-	(void)connection;
-	(void)stream;
-	((struct peer *)user)->blocked = false;
-}
-
-static void echo_timer(struct arq_quic_connection *connection, void *user, uint64_t now)
-{
-	(void)connection;
-	(void)now;
-	((struct peer *)user)->timer_calls++;
-}
-
-static void echo_closed(struct arq_quic_connection *connection, void *user,
-			const struct arq_quic_close *close)
-{
-	struct peer *peer = user;
-
-	(void)connection;
-	cr_assert(!peer->closed, "closed comes once");
-	peer->closed = true;
-	peer->connection = NULL;
-	peer->close = *close;
-	snprintf(peer->reason, sizeof(peer->reason), "%s", close->reason);
-}
-
-static const struct arq_quic_ops echo_ops = {
-	.ready = echo_ready,
-	.stream_data = echo_data,
-	.stream_acked = echo_acked,
-	.stream_reset = echo_reset,
-	.stop_sending = echo_stop,
-	.stream_closed = echo_stream_closed,
-	.next_write = echo_next,
-	.written = echo_written,
-	.blocked = echo_blocked,
-	.unblocked = echo_unblocked,
-	.shut = echo_blocked,
-	.timer = echo_timer,
-	.closed = echo_closed,
-};
-
-/* --- the fixture ------------------------------------------------------------------------------ */
-
-struct echo {
-	struct lab lab;
-	struct peer server, client;
-	struct arq_quic_endpoint_options options;
-	struct arq_quic_application application;
-	struct arq_quic_transport transport;
-};
-
-static void echo_create(struct echo *e)
-{
-	e->server = (struct peer){.stream = -1, .out = malloc(ECHO_MAX)};
-	e->client = (struct peer){.stream = -1, .out = malloc(ECHO_MAX)};
-	for (size_t i = 0; i < ECHO_MAX; i++)
-		e->client.out[i] = pattern(i);
-	e->application = (struct arq_quic_application){"echo", &echo_ops, &e->server};
-	lab_create(&e->lab, &e->options);
-	lab_listen(&e->lab, &e->application, 1, &e->transport);
-}
-
-static struct echo *echo_new(void)
-{
-	struct echo *e = calloc(1, sizeof(*e));
-
-	arq_quic_endpoint_options_default(&e->options);
-	arq_quic_transport_default(&e->transport);
-	return e;
-}
-
-static void echo_connect_as(struct echo *e, const char *name, const char *alpn)
-{
-	struct arq_quic_connect_options options = {
-		.io = &e->lab.client_io.io,
-		.tls = e->lab.client_tls,
-		.server_name = name,
-		.alpn = alpn,
-		.ops = &echo_ops,
-		.user = &e->client,
-		.transport = e->transport,
-	};
-	struct arq_error error = {0};
-
-	lab_path(false, &options.path);
-	cr_assert_eq(arq_quic_connect(e->lab.client, &options, e->lab.now, &e->client.connection,
-				      &error),
-		     0, "%s", error.text);
-}
-
-static void echo_connect(struct echo *e)
-{
-	echo_connect_as(e, "localhost", "echo");
-}
-
-static void echo_destroy(struct echo *e)
-{
-	lab_destroy(&e->lab);
-	free(e->server.out);
-	free(e->client.out);
-	free(e);
-}
-
-static bool both_ready(void *user)
-{
-	struct echo *e = user;
-
-	return e->server.ready && e->client.ready;
-}
-
-static bool client_closed(void *user)
-{
-	return ((struct echo *)user)->client.closed;
-}
-
-static bool server_closed(void *user)
-{
-	return ((struct echo *)user)->server.closed;
-}
-
-static bool both_closed(void *user)
-{
-	return client_closed(user) && server_closed(user);
-}
-
-static bool never(void *user)
-{
-	(void)user;
-	return false;
-}
-
-static bool echoed(void *user)
-{
-	struct echo *e = user;
-
-	return e->client.fin_received;
-}
-
-static void shake_hands(struct echo *e)
-{
-	echo_connect(e);
-	cr_assert(lab_run(&e->lab, 20 * LAB_SECOND, both_ready, e));
-}
-
-static void send_bytes(struct echo *e, size_t length)
-{
-	e->client.out_length = length;
-	e->client.out_fin = true;
-	arq_quic_connection_wake(e->client.connection);
-}
-
-static void expect_echo(struct echo *e, size_t length)
-{
-	cr_assert(lab_run(&e->lab, 600 * LAB_SECOND, echoed, e), "%zu of %zu came back",
-		  e->client.received, length);
-	cr_assert_eq(e->client.received, length);
-	cr_assert(!e->client.mismatch && !e->server.mismatch);
-}
-
 /* --- handshakes and data ---------------------------------------------------------------------- */
 
 Test(quic_endpoint, echoes_a_mebibyte)
@@ -303,13 +17,13 @@ Test(quic_endpoint, echoes_a_mebibyte)
 	struct echo *e = echo_new();
 
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	cr_assert_str_eq(arq_quic_connection_alpn(e->server.connection), "echo");
 	cr_assert_str_eq(arq_quic_connection_server_name(e->server.connection), "localhost");
 	cr_assert_eq(arq_address_port(&arq_quic_connection_path(e->server.connection)->remote),
 		     40000);
-	send_bytes(e, 1 << 20);
-	expect_echo(e, 1 << 20);
+	echo_send(e, 1 << 20);
+	echo_expect(e, 1 << 20);
 	cr_assert_eq(lab_counters(e->lab.server).accepted, 1);
 	cr_assert_eq(lab_counters(e->lab.server).handshakes_completed, 1);
 	cr_assert_eq(lab_counters(e->lab.server).half_open, 0);
@@ -324,9 +38,9 @@ Test(quic_endpoint, survives_loss)
 	echo_create(e);
 	e->lab.server_io.drop_every = 7;
 	e->lab.client_io.drop_every = 5;
-	shake_hands(e);
-	send_bytes(e, 512 << 10);
-	expect_echo(e, 512 << 10);
+	echo_shake_hands(e);
+	echo_send(e, 512 << 10);
+	echo_expect(e, 512 << 10);
 	echo_destroy(e);
 }
 
@@ -337,9 +51,9 @@ Test(quic_endpoint, works_with_few_slots)
 	echo_create(e);
 	e->lab.server_io.slot_limit = 2;
 	e->lab.client_io.slot_limit = 1;
-	shake_hands(e);
-	send_bytes(e, 256 << 10);
-	expect_echo(e, 256 << 10);
+	echo_shake_hands(e);
+	echo_send(e, 256 << 10);
+	echo_expect(e, 256 << 10);
 	echo_destroy(e);
 }
 
@@ -349,8 +63,8 @@ Test(quic_endpoint, waits_for_slots)
 	struct echo *e = echo_new();
 
 	echo_create(e);
-	shake_hands(e);
-	send_bytes(e, 64 << 10);
+	echo_shake_hands(e);
+	echo_send(e, 64 << 10);
 	e->lab.client_io.slot_limit = 0;
 	for (int i = 0; i < 20; i++)
 		lab_step(&e->lab);
@@ -358,7 +72,7 @@ Test(quic_endpoint, waits_for_slots)
 	cr_assert_gt(lab_counters(e->lab.client).output_stalled, 0);
 	cr_assert_lt(arq_quic_expiry(e->lab.client), e->lab.now + LAB_MILLISECOND);
 	e->lab.client_io.slot_limit = 64;
-	expect_echo(e, 64 << 10);
+	echo_expect(e, 64 << 10);
 	echo_destroy(e);
 }
 
@@ -372,8 +86,8 @@ Test(quic_endpoint, unread_data_stops_the_sender)
 	e->transport.max_stream_data_bidi_remote = 32 << 10;
 	echo_create(e);
 	e->server.hold = true;
-	shake_hands(e);
-	send_bytes(e, 1 << 20);
+	echo_shake_hands(e);
+	echo_send(e, 1 << 20);
 	lab_run(&e->lab, 5 * LAB_SECOND, never, NULL);
 	cr_assert_eq(e->server.received, 32 << 10);
 	cr_assert_eq(e->client.out_sent, 32 << 10);
@@ -381,7 +95,7 @@ Test(quic_endpoint, unread_data_stops_the_sender)
 	cr_assert_lt(memory, 256 << 10, "%ju bytes held", (uintmax_t)memory);
 	e->server.hold = false;
 	arq_quic_stream_consume(e->server.connection, e->server.stream, e->server.received);
-	expect_echo(e, 1 << 20);
+	echo_expect(e, 1 << 20);
 	echo_destroy(e);
 }
 
@@ -391,9 +105,9 @@ Test(quic_endpoint, discovers_the_path_mtu)
 	uint64_t longest = 0;
 
 	echo_create(e);
-	shake_hands(e);
-	send_bytes(e, 1 << 20);
-	expect_echo(e, 1 << 20);
+	echo_shake_hands(e);
+	echo_send(e, 1 << 20);
+	echo_expect(e, 1 << 20);
 	for (size_t i = 0; i < 8; i++)
 		if (e->lab.server_io.last_lengths[i] > longest)
 			longest = e->lab.server_io.last_lengths[i];
@@ -417,9 +131,9 @@ Test(quic_endpoint, marks_packets_for_ecn)
 	echo_create(e);
 	e->lab.client_io.tap = mark_ce;
 	e->lab.client_io.tap_user = &marked;
-	shake_hands(e);
-	send_bytes(e, 64 << 10);
-	expect_echo(e, 64 << 10);
+	echo_shake_hands(e);
+	echo_send(e, 64 << 10);
+	echo_expect(e, 64 << 10);
 	cr_assert_gt(marked, 10);
 	echo_destroy(e);
 }
@@ -429,7 +143,7 @@ Test(quic_endpoint, calls_the_application_timer)
 	struct echo *e = echo_new();
 
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	arq_quic_connection_set_timer(e->client.connection, e->lab.now + 50 * LAB_MILLISECOND);
 	lab_run(&e->lab, 40 * LAB_MILLISECOND, never, NULL);
 	cr_assert_eq(e->client.timer_calls, 0);
@@ -446,9 +160,9 @@ Test(quic_endpoint, retry_always)
 
 	e->options.retry = ARQ_QUIC_RETRY_ALWAYS;
 	echo_create(e);
-	shake_hands(e);
-	send_bytes(e, 10000);
-	expect_echo(e, 10000);
+	echo_shake_hands(e);
+	echo_send(e, 10000);
+	echo_expect(e, 10000);
 	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 1);
 	cr_assert_eq(lab_counters(e->lab.server).retry_accepted, 1);
 	cr_assert_eq(lab_counters(e->lab.server).accepted, 1);
@@ -461,7 +175,7 @@ Test(quic_endpoint, retry_above_the_threshold)
 
 	e->options.retry_threshold = 0;
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 1);
 	echo_destroy(e);
 }
@@ -550,10 +264,10 @@ Test(quic_endpoint, stateless_reset_ends_a_lost_connection)
 	struct echo *e = echo_new();
 
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	lab_run(&e->lab, LAB_SECOND, never, NULL);
 	lab_restart_server(&e->lab, &e->options);
-	send_bytes(e, 10000);
+	echo_send(e, 10000);
 	cr_assert(lab_run(&e->lab, 5 * LAB_SECOND, client_closed, e));
 	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_STATELESS_RESET);
 	cr_assert_geq(lab_counters(e->lab.server).stateless_reset_sent, 1);
@@ -586,7 +300,7 @@ Test(quic_endpoint, closes_with_the_applications_code)
 	struct echo *e = echo_new();
 
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	arq_quic_connection_close(e->client.connection, true, 0x123, "enough");
 	cr_assert(arq_quic_connection_is_closing(e->client.connection));
 	cr_assert(lab_run(&e->lab, LAB_SECOND, both_closed, e));
@@ -625,11 +339,11 @@ Test(quic_endpoint, closing_state_answers_ever_more_rarely)
 	uint64_t before;
 
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	e->lab.client_io.tap = record;
 	e->lab.client_io.tap_user = &packet;
-	send_bytes(e, 100);
-	expect_echo(e, 100);
+	echo_send(e, 100);
+	echo_expect(e, 100);
 	e->lab.client_io.cut = true;
 	e->lab.server_io.cut = true;
 	arq_quic_connection_close(e->server.connection, true, 7, NULL);
@@ -653,7 +367,7 @@ Test(quic_endpoint, idle_connections_go_silently)
 
 	e->transport.idle_timeout = 5 * LAB_SECOND;
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	lab_run(&e->lab, 2 * LAB_SECOND, never, NULL);
 	sent = e->lab.server_io.sent + e->lab.client_io.sent;
 	cr_assert(lab_run(&e->lab, 30 * LAB_SECOND, both_closed, e));
@@ -672,7 +386,7 @@ Test(quic_endpoint, keep_alive_keeps_it)
 	e->transport.idle_timeout = 5 * LAB_SECOND;
 	e->transport.keep_alive = 2 * LAB_SECOND;
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	cr_assert(!lab_run(&e->lab, 30 * LAB_SECOND, client_closed, e));
 	cr_assert(!e->server.closed);
 	echo_destroy(e);
@@ -697,7 +411,7 @@ Test(quic_endpoint, io_gone_ends_its_connections)
 	struct echo *e = echo_new();
 
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	arq_quic_io_gone(e->lab.client, &e->lab.client_io.io);
 	arq_quic_run(e->lab.client, e->lab.now);
 	cr_assert(e->client.closed);
@@ -824,7 +538,7 @@ Test(quic_endpoint, hands_over_packets_of_other_workers)
 	cr_assert_eq(foreign.length, sizeof(packet));
 	cr_assert_eq(lab_counters(e->lab.server).foreign, 1);
 	cr_assert_eq(lab_counters(e->lab.server).stateless_reset_sent, 1);
-	shake_hands(e);
+	echo_shake_hands(e);
 	echo_destroy(e);
 }
 
@@ -841,11 +555,11 @@ Test(quic_endpoint, follows_a_nat_rebinding)
 	struct echo *e = echo_new();
 
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	lab_run(&e->lab, LAB_SECOND, never, NULL);
 	e->lab.client_io.tap = rebind;
-	send_bytes(e, 100000);
-	expect_echo(e, 100000);
+	echo_send(e, 100000);
+	echo_expect(e, 100000);
 	lab_run(&e->lab, LAB_SECOND, never, NULL);
 	cr_assert_eq(arq_address_port(&arq_quic_connection_path(e->server.connection)->remote),
 		     40001);
@@ -893,9 +607,9 @@ Test(quic_endpoint, mutated_packets_do_no_harm)
 	echo_create(e);
 	e->lab.client_io.tap = collect;
 	e->lab.client_io.tap_user = corpus;
-	shake_hands(e);
-	send_bytes(e, 20000);
-	expect_echo(e, 20000);
+	echo_shake_hands(e);
+	echo_send(e, 20000);
+	echo_expect(e, 20000);
 	e->lab.client_io.tap = NULL;
 	for (size_t i = 0; i < 20000; i++) {
 		struct recording packet =
@@ -923,7 +637,7 @@ Test(quic_endpoint, random_datagrams_do_no_harm)
 
 	srandom(4);
 	echo_create(e);
-	shake_hands(e);
+	echo_shake_hands(e);
 	lab_inject(&e->lab.server_io, packet, 0);
 	for (size_t i = 0; i < 20000; i++) {
 		size_t length = 1 + (size_t)random() % (i % 2 ? 64 : sizeof(packet));
@@ -935,7 +649,7 @@ Test(quic_endpoint, random_datagrams_do_no_harm)
 		if (i % 32 == 0)
 			lab_step(&e->lab);
 	}
-	send_bytes(e, 1000);
-	expect_echo(e, 1000);
+	echo_send(e, 1000);
+	echo_expect(e, 1000);
 	echo_destroy(e);
 }

@@ -168,13 +168,14 @@ void lab_create(struct lab *lab, const struct arq_quic_endpoint_options *server_
 	struct arq_quic_endpoint_options options;
 	struct arq_quic_client_tls_options trust = {0};
 	struct arq_quic_certificate files;
+	const struct arq_quic_tls_options tls = {.certificates = &files, .count = 1};
 	struct arq_error error = {0};
 
 	*lab = (struct lab){.now = 1000 * LAB_SECOND};
 	test_certificate_make(&lab->certificate, "localhost");
 	files = (struct arq_quic_certificate){lab->certificate.certificate, lab->certificate.key};
 	trust.ca_file = lab->certificate.certificate;
-	cr_assert_eq(arq_quic_tls_create(&files, 1, &lab->tls, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_quic_tls_create(&tls, &lab->tls, &error), 0, "%s", error.text);
 	cr_assert_eq(arq_quic_client_tls_create(&trust, &lab->client_tls, &error), 0, "%s",
 		     error.text);
 	wire_init(&lab->server_io, &lab->client_io);

@@ -39,10 +39,11 @@ static void files_destroy(struct files *f)
 static void expect_error(int expected, const char *certificate, const char *key, const char *named)
 {
 	struct arq_quic_certificate pair = {certificate, key};
+	struct arq_quic_tls_options options = {.certificates = &pair, .count = 1};
 	struct arq_quic_tls *tls = NULL;
 	struct arq_error error = {0};
 
-	cr_expect_eq(arq_quic_tls_create(&pair, 1, &tls, &error), expected, "%s", error.text);
+	cr_expect_eq(arq_quic_tls_create(&options, &tls, &error), expected, "%s", error.text);
 	cr_expect_null(tls);
 	cr_expect(strstr(error.text, named), "\"%s\" does not name %s", error.text, named);
 	cr_expect_null(strchr(error.text, '\n'));
@@ -60,7 +61,7 @@ Test(quic_tls, errors_name_the_file)
 	expect_error(-EINVAL, f.junk, f.a.key, f.junk);
 	expect_error(-EINVAL, f.a.certificate, f.junk, f.junk);
 	expect_error(-EINVAL, f.a.certificate, f.b.key, f.b.key);
-	cr_assert_eq(arq_quic_tls_create(NULL, 0, &tls, &error), -EINVAL);
+	cr_assert_eq(arq_quic_tls_create(&(struct arq_quic_tls_options){0}, &tls, &error), -EINVAL);
 	files_destroy(&f);
 }
 
@@ -143,13 +144,14 @@ Test(quic_tls, sni_chooses_the_certificate)
 	const struct arq_quic_application application = {"x", &sni_ops, &server};
 	struct arq_quic_transport transport;
 	struct arq_quic_certificate pairs[2];
+	struct arq_quic_tls_options options = {.certificates = pairs, .count = 2};
 	struct arq_error error = {0};
 	struct arq_quic_tls *tls;
 
 	files_create(&f);
 	pairs[0] = (struct arq_quic_certificate){f.a.certificate, f.a.key};
 	pairs[1] = (struct arq_quic_certificate){f.b.certificate, f.b.key};
-	cr_assert_eq(arq_quic_tls_create(pairs, 2, &tls, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_quic_tls_create(&options, &tls, &error), 0, "%s", error.text);
 	lab_listen(&f.lab, &application, 1, NULL);
 	arq_quic_transport_default(&transport);
 	arq_quic_listener_update(f.lab.listener, tls, &transport);
@@ -164,11 +166,13 @@ Test(quic_tls, sni_chooses_the_certificate)
 static bool equal(const struct arq_quic_certificate *a, size_t a_count,
 		  const struct arq_quic_certificate *b, size_t b_count)
 {
+	const struct arq_quic_tls_options one = {.certificates = a, .count = a_count};
+	const struct arq_quic_tls_options other = {.certificates = b, .count = b_count};
 	struct arq_quic_tls *first, *second;
 	struct arq_error error = {0};
 
-	cr_assert_eq(arq_quic_tls_create(a, a_count, &first, &error), 0, "%s", error.text);
-	cr_assert_eq(arq_quic_tls_create(b, b_count, &second, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_quic_tls_create(&one, &first, &error), 0, "%s", error.text);
+	cr_assert_eq(arq_quic_tls_create(&other, &second, &error), 0, "%s", error.text);
 	bool same = arq_quic_tls_equal(first, second);
 	arq_quic_tls_put(first);
 	arq_quic_tls_put(second);

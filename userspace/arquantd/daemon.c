@@ -2,6 +2,7 @@
 #include "userspace/arquantd/daemon.h"
 
 #include "userspace/arquantd/binding.h"
+#include "userspace/arquantd/credentials.h"
 #include "userspace/arquantd/privileges.h"
 #include "userspace/arquantd/sandbox.h"
 #include "userspace/arquantd/secret.h"
@@ -28,6 +29,7 @@ struct daemon {
 	const struct arq_config_gateway *gateway;
 	struct arq_bindings bindings;
 	struct arq_proxy_shared *proxy;
+	struct arq_quic_replay *replay; /* NULL: no listener takes early data */
 	struct arq_worker_shared shared;
 	struct arq_worker **workers;
 	int signals; /* signalfd */
@@ -41,23 +43,11 @@ static int create_tls(struct daemon *daemon, struct arq_error *error)
 	daemon->shared.tls = calloc(gateway->listeners_count, sizeof(struct arq_quic_tls *));
 	if (!daemon->shared.tls)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < gateway->listeners_count; i++) {
-		const struct arq_config_listener *listener = &gateway->listeners[i];
-		struct arq_quic_certificate *files =
-			calloc(listener->certificates_count, sizeof(*files));
-		if (!files)
-			return -ENOMEM;
-		for (uint32_t j = 0; j < listener->certificates_count; j++)
-			files[j] =
-				(struct arq_quic_certificate){listener->certificates[j].certificate,
-							      listener->certificates[j].key};
-		int code = arq_quic_tls_create(files, listener->certificates_count,
-					       &daemon->shared.tls[i], error);
-		free(files);
-		if (code != 0)
-			return arq_error_prefix(error, code, "listener %s", listener->name);
-	}
-	return 0;
+	int code = 0;
+	for (uint32_t i = 0; code == 0 && i < gateway->listeners_count; i++)
+		code = arq_credentials_create(&gateway->listeners[i], daemon->shared.secret,
+					      &daemon->replay, &daemon->shared.tls[i], error);
+	return code;
 }
 
 /* Everything that neither needs sockets nor changes anything outside. */
@@ -67,12 +57,12 @@ static int prepare(struct daemon *daemon, const struct arq_config *config, struc
 	if (config->gateway.listeners_count == 0)
 		return arq_error_set(error, -EINVAL, "%s: nothing to serve; add gateway.listeners",
 				     config->path);
-	int code = create_tls(daemon, error);
+	int code =
+		arq_secret_make(daemon->gateway->static_secret_file, daemon->shared.secret, error);
+	if (code == 0)
+		code = create_tls(daemon, error);
 	if (code == 0)
 		code = arq_proxy_shared_create(daemon->gateway, NULL, &daemon->proxy, error);
-	if (code == 0)
-		code = arq_secret_make(daemon->gateway->static_secret_file, daemon->shared.secret,
-				       error);
 	return code ? arq_error_set(error, code, "%s", strerror(-code)) : 0;
 }
 
@@ -88,6 +78,7 @@ static void discard(struct daemon *daemon)
 	for (uint32_t i = 0; shared->tls && i < daemon->gateway->listeners_count; i++)
 		arq_quic_tls_put(shared->tls[i]);
 	free(shared->tls);
+	arq_quic_replay_put(daemon->replay);
 	if (shared->ended >= 0)
 		close(shared->ended);
 	if (daemon->signals >= 0)

@@ -137,6 +137,17 @@ struct arq_config_certificate {
 	char *key; /* PEM file */
 };
 
+enum arq_config_client_certificates_mode {
+	ARQ_CONFIG_CLIENT_CERTIFICATES_OFF, /* none is asked for */
+	ARQ_CONFIG_CLIENT_CERTIFICATES_OPTIONAL, /* one that is shown must be good */
+	ARQ_CONFIG_CLIENT_CERTIFICATES_REQUIRED,
+};
+
+struct arq_config_client_certificates {
+	enum arq_config_client_certificates_mode mode;
+	char *ca; /* PEM file; NULL with OFF */
+};
+
 struct arq_config_listener {
 	char *name;
 	char *address_text; /* as written */
@@ -146,6 +157,8 @@ struct arq_config_listener {
 	enum arq_config_copy_mode copy_mode;
 	struct arq_config_certificate *certificates; /* at least one; the first is the default */
 	uint32_t certificates_count;
+	struct arq_config_client_certificates client_certificates;
+	bool early_data; /* 0-RTT is taken */
 };
 
 enum arq_config_policy {

@@ -66,6 +66,31 @@ static int check_listener_unique(const struct arq_config_check *check, uint32_t 
 	return 0;
 }
 
+/* Who a client is must not rest on what can be recorded and repeated. */
+static int check_listener_clients(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_listener *listener = &check->config->gateway.listeners[i];
+	struct arq_config_client_certificates *clients = &listener->client_certificates;
+	struct arq_field field = arq_field("gateway.listeners[%u].client_certificates", i);
+	struct arq_field early = arq_field("gateway.listeners[%u].early_data", i);
+
+	if (clients->mode == ARQ_CONFIG_CLIENT_CERTIFICATES_OFF && clients->ca)
+		return arq_document_fail(check->document, check->error, field,
+					 "has a 'ca' and asks no client for a certificate; add "
+					 "'mode: optional' or 'mode: required'");
+	if (clients->mode == ARQ_CONFIG_CLIENT_CERTIFICATES_OFF)
+		return 0;
+	if (!clients->ca)
+		return arq_document_fail(check->document, check->error, field,
+					 "needs 'ca'; add the file of those who sign clients' "
+					 "certificates");
+	if (listener->early_data)
+		return arq_document_fail(check->document, check->error, early,
+					 "does not go with client_certificates: early data can be "
+					 "repeated by others; remove one of them");
+	return arq_config_resolve(check, &clients->ca);
+}
+
 int arq_config_check_listener(const struct arq_config_check *check, uint32_t i)
 {
 	struct arq_config_listener *listener = &check->config->gateway.listeners[i];
@@ -80,6 +105,8 @@ int arq_config_check_listener(const struct arq_config_check *check, uint32_t i)
 		code = check_listener_unique(check, i);
 	if (!code)
 		code = check_listener_io(check, i);
+	if (!code)
+		code = check_listener_clients(check, i);
 	for (uint32_t j = 0; !code && j < listener->certificates_count; j++) {
 		code = arq_config_resolve(check, &listener->certificates[j].certificate);
 		if (!code)

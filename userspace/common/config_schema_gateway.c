@@ -50,6 +50,18 @@ static const cyaml_schema_value_t certificate_entry = {
 	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_certificate, certificate_fields),
 };
 
+static const cyaml_strval_t client_certificates_modes[] = {
+	{"off", ARQ_CONFIG_CLIENT_CERTIFICATES_OFF},
+	{"optional", ARQ_CONFIG_CLIENT_CERTIFICATES_OPTIONAL},
+	{"required", ARQ_CONFIG_CLIENT_CERTIFICATES_REQUIRED},
+};
+
+static const cyaml_schema_field_t client_certificates_fields[] = {
+	WORD("mode", struct arq_config_client_certificates, mode, client_certificates_modes),
+	STRING("ca", OPTIONAL, struct arq_config_client_certificates, ca, 1, FILE_MAX_LENGTH),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t listener_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_listener, name, 1, NAME_MAX_LENGTH),
 	STRING("address", REQUIRED, struct arq_config_listener, address_text, 1,
@@ -59,6 +71,9 @@ static const cyaml_schema_field_t listener_fields[] = {
 	WORD("copy_mode", struct arq_config_listener, copy_mode, copy_modes),
 	LIST("certificates", REQUIRED, struct arq_config_listener, certificates, &certificate_entry,
 	     1, CERTIFICATES_MAX),
+	CYAML_FIELD_MAPPING("client_certificates", OPTIONAL, struct arq_config_listener,
+			    client_certificates, client_certificates_fields),
+	CYAML_FIELD_BOOL("early_data", OPTIONAL, struct arq_config_listener, early_data),
 	CYAML_FIELD_END,
 };
 

@@ -89,6 +89,11 @@ struct arq_h3_request {
 	struct arq_h3_text protocol; /* RFC 9220, absent otherwise */
 	const struct arq_h3_field *fields; /* in order, without Host */
 	size_t field_count;
+	/*
+	 * Server: it came as 0-RTT, before the handshake was complete, so somebody may have
+	 * repeated it elsewhere: RFC 8470. Clients' own are never early here.
+	 */
+	bool early;
 };
 
 /* RFC 9114 section 4.3.2. */
@@ -168,6 +173,13 @@ struct arq_h3_session_ops {
 	 */
 	void (*on_request)(struct arq_h3_session *session, void *user, struct arq_h3_stream *stream,
 			   const struct arq_h3_request *request, bool end);
+
+	/*
+	 * * Client: what arq_h3_connect_options.resumption takes, for one later connection; valid
+	 * during the call.
+	 */
+	void (*on_resumption)(struct arq_h3_session *session, void *user, const uint8_t *data,
+			      size_t length);
 
 	/* * Client: arq_h3_session_streams_left grew. */
 	void (*on_streams)(struct arq_h3_session *session, void *user);
@@ -307,6 +319,9 @@ struct arq_h3_connect_options {
 	struct arq_quic_transport transport; /* see arq_h3_transport */
 	const struct arq_h3_session_ops *ops;
 	void *user;
+	const uint8_t *resumption; /* as in struct arq_quic_connect_options; NULL: none */
+	size_t resumption_length;
+	bool early_data; /* on_ready comes at once, if the resumption allows */
 };
 
 /*

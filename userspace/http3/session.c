@@ -76,6 +76,7 @@ static void handle_request(struct arq_h3_stream *stream, bool end)
 		malformed(stream);
 		return;
 	}
+	request.early = arq_quic_connection_early(session->connection);
 	session->ops->on_request(session, session->user, stream, &request, end);
 	if (stream->ops) {
 		h3->counters.requests_received++;
@@ -500,6 +501,15 @@ static void streams_available(struct arq_quic_connection *connection, void *user
 		session->ops->on_streams(session, session->user);
 }
 
+static void resumption(struct arq_quic_connection *connection, void *user, const uint8_t *data,
+		       size_t length)
+{
+	struct arq_h3_session *session = user;
+
+	(void)connection;
+	session->ops->on_resumption(session, session->user, data, length);
+}
+
 /* --- QUIC's callbacks: sending ---------------------------------------------------------------- */
 
 static void stream_acked_quic(struct arq_quic_connection *connection, void *user, int64_t id,
@@ -663,6 +673,9 @@ static void closed(struct arq_quic_connection *connection, void *user,
 
 static const struct arq_quic_ops server_ops = {.ready = server_ready, COMMON_OPS};
 static const struct arq_quic_ops client_ops = {.ready = client_ready, COMMON_OPS};
+/* Who does not keep tickets does not ask for them. */
+static const struct arq_quic_ops resuming_client_ops = {
+	.ready = client_ready, .resumption = resumption, COMMON_OPS};
 
 /* --- public ----------------------------------------------------------------------------------- */
 
@@ -682,9 +695,12 @@ int arq_h3_connect(struct arq_h3 *h3, struct arq_quic_endpoint *endpoint,
 		.tls = options->tls,
 		.server_name = options->server_name,
 		.alpn = "h3",
-		.ops = &client_ops,
+		.ops = options->ops->on_resumption ? &resuming_client_ops : &client_ops,
 		.user = session,
 		.transport = options->transport,
+		.resumption = options->resumption,
+		.resumption_length = options->resumption_length,
+		.early_data = options->early_data,
 	};
 	int rv;
 

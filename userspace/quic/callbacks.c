@@ -55,27 +55,128 @@ static int send_new_token(struct arq_quic_connection *connection, const ngtcp2_p
 	return 0;
 }
 
+bool connection_ready(struct arq_quic_connection *connection)
+{
+	if (connection->ready)
+		return !connection->ending;
+	connection->ready = true;
+	connection->ops->ready(connection, connection->user);
+	return !connection->ending;
+}
+
+/* Server: ALPN and name are known as soon as the ClientHello was read. */
+static int introduce(struct arq_quic_connection *connection)
+{
+	const struct arq_quic_application *chosen = application(connection);
+
+	if (!chosen)
+		return NGTCP2_ERR_CALLBACK_FAILURE;
+	connection->ops = chosen->ops;
+	connection->user = chosen->user;
+	memcpy(connection->alpn, chosen->alpn, strlen(chosen->alpn) + 1);
+	note_server_name(connection);
+	return connection_ready(connection) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
+
+static int recv_rx_key(ngtcp2_conn *conn, ngtcp2_encryption_level level, void *user)
+{
+	struct arq_quic_connection *connection = user;
+
+	(void)conn;
+	if (level != NGTCP2_ENCRYPTION_LEVEL_0RTT)
+		return 0;
+	connection->early_keys = true;
+	connection->endpoint->counters.early_data_accepted++;
+	return 0;
+}
+
+/* With 0-RTT the application comes in as soon as it can answer. */
+static int recv_tx_key(ngtcp2_conn *conn, ngtcp2_encryption_level level, void *user)
+{
+	struct arq_quic_connection *connection = user;
+
+	(void)conn;
+	if (level != NGTCP2_ENCRYPTION_LEVEL_1RTT || !connection->early_keys)
+		return 0;
+	return introduce(connection);
+}
+
+static void send_ticket(struct arq_quic_connection *connection)
+{
+	if (connection->tickets && gnutls_session_ticket_send(connection->session, 1, 0) == 0)
+		connection->endpoint->counters.tickets_sent++;
+}
+
+static int server_completed(struct arq_quic_connection *connection)
+{
+	connection->endpoint->counters.half_open--;
+	connection->peer_subject =
+		tls_peer_subject(connection->session, &connection->endpoint->memory);
+	send_new_token(connection, ngtcp2_conn_get_path(connection->conn));
+	send_ticket(connection);
+	return connection->ready ? verdict(connection) : introduce(connection);
+}
+
+/* Whether what was sent early counts. */
+static bool early_refused(struct arq_quic_connection *connection)
+{
+	static const char why[] = "";
+
+	if (!connection->early_data || !connection->ready ||
+	    gnutls_session_get_flags(connection->session) & GNUTLS_SFLAGS_EARLY_DATA)
+		return false;
+	connection_end(connection, ENDING_CLOSE, ARQ_QUIC_CLOSE_EARLY_REFUSED, 0,
+		       (const uint8_t *)why, 0);
+	return true;
+}
+
 static int handshake_completed(ngtcp2_conn *conn, void *user)
 {
 	struct arq_quic_connection *connection = user;
 
+	(void)conn;
 	connection->handshake_done = true;
+	connection->resumed = gnutls_session_is_resumed(connection->session);
 	connection->endpoint->counters.handshakes_completed++;
-	if (connection->server) {
-		const struct arq_quic_application *chosen = application(connection);
+	connection->endpoint->counters.handshakes_resumed += connection->resumed;
+	if (connection->server)
+		return server_completed(connection);
+	if (early_refused(connection))
+		return NGTCP2_ERR_CALLBACK_FAILURE;
+	return connection_ready(connection) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;
+}
 
-		connection->endpoint->counters.half_open--;
-		if (!chosen)
-			return NGTCP2_ERR_CALLBACK_FAILURE;
-		connection->ops = chosen->ops;
-		connection->user = chosen->user;
-		memcpy(connection->alpn, chosen->alpn, strlen(chosen->alpn) + 1);
-		note_server_name(connection);
-		send_new_token(connection, ngtcp2_conn_get_path(conn));
+int connection_ticket(gnutls_session_t session, unsigned int type, unsigned int when,
+		      unsigned int incoming, const gnutls_datum_t *message)
+{
+	ngtcp2_crypto_conn_ref *ref = gnutls_session_get_ptr(session);
+	struct arq_quic_connection *connection = ref->user_data;
+	struct arq_memory *memory = &connection->endpoint->memory;
+	uint8_t params[CONNECTION_PARAMS_MAX];
+	gnutls_datum_t ticket;
+	ngtcp2_ssize length;
+	uint8_t *all;
+
+	(void)type;
+	(void)when;
+	(void)incoming;
+	(void)message;
+	length = ngtcp2_conn_encode_0rtt_transport_params(connection->conn, params, sizeof(params));
+	if (length < 0 || gnutls_session_get_data2(session, &ticket))
+		return 0;
+	all = arq_memory_malloc(CONNECTION_RESUMPTION_HEAD + (size_t)length + ticket.size, memory);
+	if (all) {
+		all[0] = (uint8_t)(length >> 8);
+		all[1] = (uint8_t)length;
+		memcpy(all + CONNECTION_RESUMPTION_HEAD, params, (size_t)length);
+		memcpy(all + CONNECTION_RESUMPTION_HEAD + length, ticket.data, ticket.size);
+		connection->ops->resumption(connection, connection->user, all,
+					    CONNECTION_RESUMPTION_HEAD + (size_t)length +
+						    ticket.size);
 	}
-	connection->ready = true;
-	connection->ops->ready(connection, connection->user);
-	return verdict(connection);
+	arq_memory_free(all, memory);
+	gnutls_free(ticket.data);
+	return 0;
 }
 
 /* --- ids -------------------------------------------------------------------------------------- */
@@ -283,6 +384,8 @@ static int stream_credit(ngtcp2_conn *conn, int64_t id, uint64_t max, void *user
 const ngtcp2_callbacks connection_server_callbacks = {
 	COMMON_CALLBACKS,
 	.recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
+	.recv_rx_key = recv_rx_key,
+	.recv_tx_key = recv_tx_key,
 };
 
 const ngtcp2_callbacks connection_client_callbacks = {

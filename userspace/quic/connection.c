@@ -2,8 +2,6 @@
 /* Connections: made, fed and noted as ended. */
 #include "userspace/quic/connection.h"
 
-#include "userspace/quic/tls.h"
-
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <string.h>
@@ -183,19 +181,26 @@ int connection_accept(struct arq_quic_endpoint *endpoint, const struct connectio
 		      struct arq_quic_connection **made)
 {
 	struct arq_quic_listener *listener = accept->listener;
+	struct tls_server_options session = {
+		.applications = listener->applications,
+		.application_count = listener->application_count,
+		.ticket_key = listener->tickets ? listener->ticket_key : NULL,
+		.anti_replay = &endpoint->anti_replay,
+	};
 	struct arq_quic_connection *connection;
 
 	connection = connection_alloc(endpoint, accept->io, &accept->packet->path);
 	if (!connection)
 		return -ENOMEM;
 	connection->server = true;
+	connection->tickets = listener->tickets;
 	connection->applications = listener->applications;
 	connection->application_count = listener->application_count;
 	connection->tls = arq_quic_tls_get(listener->tls);
 	endpoint->counters.half_open++;
-	if (accept_conn(connection, accept) ||
-	    tls_server_session(connection->tls, listener->applications, listener->application_count,
-			       &connection->ref, &connection->session)) {
+	session.tls = connection->tls;
+	session.ref = &connection->ref;
+	if (accept_conn(connection, accept) || tls_server_session(&session, &connection->session)) {
 		connection_destroy(connection);
 		return -ENOMEM;
 	}
@@ -226,6 +231,48 @@ static int connect_conn(struct arq_quic_connection *connection,
 	if (options->transport.keep_alive)
 		ngtcp2_conn_set_keep_alive_timeout(connection->conn, options->transport.keep_alive);
 	return enter_cid(connection, &scid);
+}
+
+/* What ops->resumption gave: length of the transport parameters, these, the ticket. */
+static bool resumption_split(const struct arq_quic_connect_options *options, gnutls_datum_t *params,
+			     gnutls_datum_t *ticket)
+{
+	const uint8_t *data = options->resumption;
+
+	if (!data || options->resumption_length < CONNECTION_RESUMPTION_HEAD)
+		return false;
+	*params = (gnutls_datum_t){(uint8_t *)data + CONNECTION_RESUMPTION_HEAD,
+				   (unsigned int)(data[0] << 8 | data[1])};
+	if (params->size > options->resumption_length - CONNECTION_RESUMPTION_HEAD)
+		return false;
+	*ticket = (gnutls_datum_t){params->data + params->size,
+				   (unsigned int)(options->resumption_length -
+						  CONNECTION_RESUMPTION_HEAD - params->size)};
+	return ticket->size > 0;
+}
+
+static int connect_session(struct arq_quic_connection *connection,
+			   const struct arq_quic_connect_options *options)
+{
+	gnutls_datum_t params = {0}, ticket = {0};
+	bool resume = resumption_split(options, &params, &ticket);
+	const struct tls_client_options session = {
+		.tls = connection->client_tls,
+		.server_name = connection->server_name,
+		.alpn = connection->alpn,
+		.ref = &connection->ref,
+		.on_ticket = options->ops->resumption ? connection_ticket : NULL,
+		.ticket = resume ? &ticket : NULL,
+		.early_data = resume && options->early_data,
+	};
+
+	if (tls_client_session(&session, &connection->session))
+		return -ENOMEM;
+	ngtcp2_conn_set_tls_native_handle(connection->conn, connection->session);
+	if (session.early_data)
+		connection->early_data = ngtcp2_conn_decode_and_set_0rtt_transport_params(
+						 connection->conn, params.data, params.size) == 0;
+	return 0;
 }
 
 static int connect_check(const struct arq_quic_endpoint *endpoint,
@@ -267,14 +314,11 @@ int arq_quic_connect(struct arq_quic_endpoint *endpoint,
 	connection->client_tls = arq_quic_client_tls_get(options->tls);
 	memcpy(connection->server_name, options->server_name, strlen(options->server_name));
 	memcpy(connection->alpn, options->alpn, strlen(options->alpn));
-	if (connect_conn(connection, options) ||
-	    tls_client_session(connection->client_tls, connection->server_name, connection->alpn,
-			       &connection->ref, &connection->session)) {
+	if (connect_conn(connection, options) || connect_session(connection, options)) {
 		connection_destroy(connection);
 		return arq_error_set(error, -ENOMEM, "no memory for a connection to %s",
 				     options->server_name);
 	}
-	ngtcp2_conn_set_tls_native_handle(connection->conn, connection->session);
 	endpoint->counters.connects++;
 	connection_schedule(connection);
 	*made = connection;
@@ -323,6 +367,7 @@ void connection_destroy(struct arq_quic_connection *connection)
 		gnutls_deinit(connection->session);
 	arq_quic_tls_put(connection->tls);
 	arq_quic_client_tls_put(connection->client_tls);
+	arq_memory_free(connection->peer_subject, &endpoint->memory);
 	timer_set(&endpoint->timers, &connection->timer, TIMER_NEVER);
 	timer_unreserve(&endpoint->timers);
 	if (connection->pending)

@@ -26,6 +26,9 @@
 #define CONNECTION_REASON_MAX 128 /* bytes of a reason phrase kept, with the final zero */
 #define CONNECTION_NAME_MAX   256 /* DNS name or ALPN, with the final zero */
 
+#define CONNECTION_PARAMS_MAX      256 /* octets of the transport parameters that 0-RTT keeps */
+#define CONNECTION_RESUMPTION_HEAD 2 /* octets that say how long the parameters are */
+
 enum connection_ending {
 	ENDING_NOT,
 	ENDING_CLOSE, /* send CONNECTION_CLOSE, then the closing state */
@@ -46,6 +49,10 @@ struct arq_quic_connection {
 	bool server;
 	bool handshake_done;
 	bool ready; /* the application knows it */
+	bool early_keys; /* 0-RTT keys are there: server, it was taken; client, it may be sent */
+	bool early_data; /* client: the application asked for it */
+	bool resumed;
+	bool tickets; /* server: it may be given one */
 	bool reset_received; /* a stateless reset for this connection came */
 	struct arq_quic_endpoint *endpoint;
 	const struct arq_quic_application *applications; /* server: of the listener */
@@ -76,6 +83,7 @@ struct arq_quic_connection {
 	struct arq_quic_close close; /* what the application is told; reason points to reason */
 	char reason[CONNECTION_REASON_MAX];
 
+	char *peer_subject; /* server: of the client's certificate, counted; NULL: none */
 	char server_name[CONNECTION_NAME_MAX];
 	char alpn[CONNECTION_NAME_MAX];
 };
@@ -130,6 +138,13 @@ void connection_fail(struct arq_quic_connection *connection, int error);
 
 extern const ngtcp2_callbacks connection_server_callbacks;
 extern const ngtcp2_callbacks connection_client_callbacks;
+
+/* GnuTLS's hook of a client session: a ticket has come. */
+int connection_ticket(gnutls_session_t session, unsigned int type, unsigned int when,
+		      unsigned int incoming, const gnutls_datum_t *message);
+
+/* The application hears of it, once; false when it closed the connection over that. */
+bool connection_ready(struct arq_quic_connection *connection);
 
 /* --- output.c --------------------------------------------------------------------------------- */
 

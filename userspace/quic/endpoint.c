@@ -83,6 +83,7 @@ int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
 static void listener_free(struct arq_quic_listener *listener)
 {
 	arq_quic_tls_put(listener->tls);
+	explicit_bzero(listener->ticket_key, sizeof(listener->ticket_key));
 	for (size_t i = 0; i < listener->application_count; i++)
 		free((char *)listener->applications[i].alpn);
 	free(listener);
@@ -110,6 +111,8 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint)
 	cid_table_destroy(endpoint->cids);
 	cid_table_destroy(endpoint->reset_tokens);
 	timer_heap_free(&endpoint->timers);
+	if (endpoint->anti_replay)
+		gnutls_anti_replay_deinit(endpoint->anti_replay);
 	explicit_bzero(&endpoint->keys, sizeof(endpoint->keys));
 	explicit_bzero(&endpoint->options, sizeof(endpoint->options));
 	free(endpoint);
@@ -159,12 +162,12 @@ int arq_quic_listen(struct arq_quic_endpoint *endpoint,
 		return arq_error_set(error, -ENOMEM, "no memory for a QUIC listener");
 	listener->endpoint = endpoint;
 	listener->address = options->address;
-	listener->tls = arq_quic_tls_get(options->tls);
 	listener->transport = options->transport;
 	if (applications_copy(listener, options)) {
 		listener_free(listener);
 		return arq_error_set(error, -ENOMEM, "no memory for a QUIC listener");
 	}
+	arq_quic_listener_update(listener, options->tls, &options->transport);
 	listener->next = endpoint->listeners;
 	endpoint->listeners = listener;
 	*made = listener;
@@ -178,6 +181,8 @@ void arq_quic_listener_update(struct arq_quic_listener *listener, struct arq_qui
 
 	listener->tls = arq_quic_tls_get(tls);
 	listener->transport = *transport;
+	listener->tickets = tls_ticket_key(tls, listener->applications, listener->application_count,
+					   &listener->transport, listener->ticket_key);
 	arq_quic_tls_put(old);
 }
 

@@ -7,6 +7,7 @@
 #include "userspace/quic/cid.h"
 #include "userspace/quic/quic.h"
 #include "userspace/quic/timer.h"
+#include "userspace/quic/tls.h"
 #include "userspace/quic/token.h"
 
 #include <sys/queue.h>
@@ -34,6 +35,7 @@ struct arq_quic_endpoint {
 	bool stalled; /* the last run left output for want of slots */
 	uint64_t reset_tokens_at; /* stateless resets: token bucket, when it was filled up to ... */
 	uint32_t resets_left; /* ... this many */
+	gnutls_anti_replay_t anti_replay; /* this thread's; NULL until 0-RTT is offered */
 	struct arq_io *dirty[ENDPOINT_DIRTY_IOS];
 	size_t dirty_count;
 };
@@ -45,6 +47,8 @@ struct arq_quic_listener {
 	struct arq_quic_tls *tls;
 	struct arq_quic_transport transport;
 	bool stopped;
+	bool tickets;
+	uint8_t ticket_key[TLS_TICKET_KEY_LENGTH];
 	size_t application_count;
 	struct arq_quic_application applications[];
 };

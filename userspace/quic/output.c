@@ -163,6 +163,8 @@ enum connection_write_result connection_write(struct arq_quic_connection *connec
 		connection_end(connection, ENDING_DROP, ARQ_QUIC_CLOSE_SHUTDOWN, 0, NULL, 0);
 		return WRITE_AGAIN;
 	}
+	if (connection->early_data)
+		connection_ready(connection);
 	for (; left && !connection->ending; left--) {
 		struct arq_tx_slot slot;
 		int rv;

@@ -59,6 +59,8 @@ struct arq_quic_client_tls;
 
 /* --- TLS credentials -------------------------------------------------------------------------- */
 
+#define ARQ_QUIC_SECRET_LENGTH 32
+
 /* PEM files: certificate chain, leaf first, and the leaf's private key. Borrowed strings. */
 struct arq_quic_certificate {
 	const char *certificate;
@@ -66,16 +68,52 @@ struct arq_quic_certificate {
 };
 
 /*
- * Reads the certificates of a server (`count` at least 1). The name that a client asks for (SNI)
- * chooses the first whose subject alternative names cover it, wildcards included; the first of all
- * serves the rest. TLS 1.3 only, X25519, P-256 and P-384.
+ * What notices repeated 0-RTT (RFC 8446 section 8): every ClientHello whose early data was taken is
+ * remembered for as long as it could be taken again, by all workers of the process together. The
+ * tickets that allow 0-RTT can be opened by this process only, so no other host and no earlier or
+ * later process has to know. A table of fixed size (4 MiB, half a million early handshakes in an
+ * hour); when there is no place, early data is refused and the client goes on without.
+ *
+ * Counted as arq_quic_tls is; any thread. One for a process, to outlive reloads.
+ */
+struct arq_quic_replay;
+
+/* Returns 0 and *replay with one reference, -ENOMEM or -EIO. */
+int arq_quic_replay_create(struct arq_quic_replay **replay);
+struct arq_quic_replay *arq_quic_replay_get(struct arq_quic_replay *replay);
+void arq_quic_replay_put(struct arq_quic_replay *replay); /* NULL is allowed */
+
+enum arq_quic_client_auth {
+	ARQ_QUIC_CLIENT_AUTH_OFF, /* no certificate is asked for */
+	ARQ_QUIC_CLIENT_AUTH_OPTIONAL, /* one that is shown must be good */
+	ARQ_QUIC_CLIENT_AUTH_REQUIRED,
+};
+
+struct arq_quic_tls_options {
+	const struct arq_quic_certificate *certificates; /* the first is the default */
+	size_t count; /* at least 1 */
+	/*
+	 * ARQ_QUIC_SECRET_LENGTH octets from which the keys of session tickets derive; whoever has
+	 * the same takes the tickets. The keys change by themselves every 18 hours, by the clock;
+	 * a ticket is good for 6. NULL: no tickets, every visit is a whole handshake.
+	 */
+	const uint8_t *secret;
+	struct arq_quic_replay *replay; /* take 0-RTT, watched by this; NULL: never */
+	enum arq_quic_client_auth client_auth;
+	const char *client_ca; /* PEM file: who signs clients' certificates; unless OFF */
+};
+
+/*
+ * Reads the certificates of a server. The name that a client asks for (SNI) chooses the first whose
+ * subject alternative names cover it, wildcards included; the first of all serves the rest.
+ * TLS 1.3 only, X25519, P-256 and P-384.
  *
  * The set is immutable and counted: workers share it, connections keep it while they need it.
  * Created with one reference. Any thread may call these three functions.
  * Returns 0 and *tls, or a negative errno with file, cause and remedy in `error`.
  */
-int arq_quic_tls_create(const struct arq_quic_certificate *certificates, size_t count,
-			struct arq_quic_tls **tls, struct arq_error *error);
+int arq_quic_tls_create(const struct arq_quic_tls_options *options, struct arq_quic_tls **tls,
+			struct arq_error *error);
 struct arq_quic_tls *arq_quic_tls_get(struct arq_quic_tls *tls);
 void arq_quic_tls_put(struct arq_quic_tls *tls); /* NULL is allowed */
 
@@ -86,6 +124,8 @@ bool arq_quic_tls_equal(const struct arq_quic_tls *a, const struct arq_quic_tls 
 struct arq_quic_client_tls_options {
 	const char *ca_file; /* PEM file of trusted authorities; NULL: the system's */
 	bool insecure; /* take any certificate: only for tests and trusted networks */
+	const char *certificate; /* PEM files to show to servers that ask; NULL: none */
+	const char *key;
 };
 
 /* As above, for the client role. */
@@ -109,6 +149,7 @@ enum arq_quic_close_kind {
 	ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT,
 	ARQ_QUIC_CLOSE_STATELESS_RESET, /* the peer lost its state */
 	ARQ_QUIC_CLOSE_VERSION, /* client: the server speaks none of our versions */
+	ARQ_QUIC_CLOSE_EARLY_REFUSED, /* client: the server took no 0-RTT; begin anew without */
 	ARQ_QUIC_CLOSE_SHUTDOWN, /* the endpoint is being destroyed */
 };
 
@@ -143,8 +184,9 @@ struct arq_quic_write {
  */
 struct arq_quic_ops {
 	/*
-	 * The handshake is complete. On a server, `user` is that of the struct arq_quic_application
-	 * whose ALPN was negotiated; set the connection's own here.
+	 * The handshake is complete; or, with 0-RTT, streams work already though it is not (see
+	 * arq_quic_connection_early). On a server, `user` is that of the struct
+	 * arq_quic_application whose ALPN was negotiated; set the connection's own here.
 	 */
 	void (*ready)(struct arq_quic_connection *connection, void *user);
 
@@ -196,6 +238,14 @@ struct arq_quic_ops {
 	/* * The stream's sending side is gone: never offer it again. */
 	void (*shut)(struct arq_quic_connection *connection, void *user, int64_t stream_id);
 
+	/*
+	 * * Client: the server gave a ticket. The data is opaque and for one
+	 * arq_quic_connect_options.resumption; valid during the call. Without this callback no
+	 * tickets are asked for.
+	 */
+	void (*resumption)(struct arq_quic_connection *connection, void *user, const uint8_t *data,
+			   size_t length);
+
 	/* * The time set by arq_quic_connection_set_timer has come. */
 	void (*timer)(struct arq_quic_connection *connection, void *user, uint64_t now);
 
@@ -218,8 +268,6 @@ enum arq_quic_retry {
 	ARQ_QUIC_RETRY_ALWAYS,
 	ARQ_QUIC_RETRY_NEVER, /* but when ngtcp2 demands it */
 };
-
-#define ARQ_QUIC_SECRET_LENGTH 32
 
 /* Octets of the connection ids we issue: first octet, worker, nonce; see cid.h. */
 #define ARQ_QUIC_CID_LENGTH 12
@@ -294,6 +342,9 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
 	X(accepted, "server connections created")                                       \
 	X(connects, "client connections created")                                       \
 	X(handshakes_completed, "handshakes completed, both roles")                     \
+	X(handshakes_resumed, "of these, with a session ticket")                        \
+	X(early_data_accepted, "server handshakes whose 0-RTT was taken")               \
+	X(tickets_sent, "session tickets given to clients")                             \
 	X(handshakes_failed_tls, "handshakes ended by a TLS alert, ours or the peer's") \
 	X(handshakes_failed_timeout, "handshakes that took too long")                   \
 	X(handshakes_failed_other, "handshakes that failed otherwise")                  \
@@ -395,6 +446,14 @@ struct arq_quic_connect_options {
 	const struct arq_quic_ops *ops;
 	void *user; /* the connection's from the start */
 	struct arq_quic_transport transport;
+	const uint8_t *resumption; /* what ops->resumption gave; NULL: a whole handshake */
+	size_t resumption_length;
+	/*
+	 * Send at once, as 0-RTT, if `resumption` allows: `ready` comes with the first run. What is
+	 * sent so may be repeated by others. A server that takes none ends it
+	 * (ARQ_QUIC_CLOSE_EARLY_REFUSED); nothing of it was processed then.
+	 */
+	bool early_data;
 };
 
 /*
@@ -423,6 +482,21 @@ const struct arq_path *arq_quic_connection_path(const struct arq_quic_connection
 /* Negotiated ALPN, and the server name asked for (SNI; "" if none). Live as the connection does. */
 const char *arq_quic_connection_alpn(const struct arq_quic_connection *connection);
 const char *arq_quic_connection_server_name(const struct arq_quic_connection *connection);
+
+/* The handshake used a ticket (known once it is complete). */
+bool arq_quic_connection_resumed(const struct arq_quic_connection *connection);
+
+/*
+ * `ready` was called and the handshake is not complete: what the peer sends now is 0-RTT, which
+ * somebody may have recorded and repeated, from an address that need not be its own.
+ */
+bool arq_quic_connection_early(const struct arq_quic_connection *connection);
+
+/*
+ * Whom the client's verified certificate names (RFC 4514, "CN=..."); "" without one. Live as the
+ * connection does.
+ */
+const char *arq_quic_connection_peer_subject(const struct arq_quic_connection *connection);
 
 /* Smoothed round trip time and probe timeout in ns. */
 uint64_t arq_quic_connection_rtt(const struct arq_quic_connection *connection);

@@ -53,6 +53,21 @@ const char *arq_quic_connection_server_name(const struct arq_quic_connection *co
 	return connection->server_name;
 }
 
+bool arq_quic_connection_resumed(const struct arq_quic_connection *connection)
+{
+	return connection->resumed;
+}
+
+bool arq_quic_connection_early(const struct arq_quic_connection *connection)
+{
+	return connection->ready && !connection->handshake_done;
+}
+
+const char *arq_quic_connection_peer_subject(const struct arq_quic_connection *connection)
+{
+	return connection->peer_subject ? connection->peer_subject : "";
+}
+
 uint64_t arq_quic_connection_rtt(const struct arq_quic_connection *connection)
 {
 	ngtcp2_conn_info info;
@@ -103,6 +118,7 @@ const char *arq_quic_close_kind_name(enum arq_quic_close_kind kind)
 		[ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT] = "handshake-timeout",
 		[ARQ_QUIC_CLOSE_STATELESS_RESET] = "stateless-reset",
 		[ARQ_QUIC_CLOSE_VERSION] = "version",
+		[ARQ_QUIC_CLOSE_EARLY_REFUSED] = "early-refused",
 		[ARQ_QUIC_CLOSE_SHUTDOWN] = "shutdown",
 	};
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/* Server credentials and sessions, and what both roles use. */
 #include "userspace/quic/tls.h"
 
-#include <arpa/inet.h>
+#include "userspace/quic/replay.h"
+
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/x509.h>
@@ -21,8 +23,6 @@
 /* RFC 6066 names are DNS names, 255 octets at most. */
 #define SERVER_NAME_MAX 256
 
-#define DIGEST_LENGTH 32 /* SHA-256 */
-
 struct identity {
 	gnutls_certificate_credentials_t credentials;
 	gnutls_x509_crt_t leaf; /* for its names */
@@ -30,22 +30,18 @@ struct identity {
 
 struct arq_quic_tls {
 	atomic_size_t references;
-	uint8_t digest[DIGEST_LENGTH]; /* of all files */
+	uint8_t digest[TLS_DIGEST_LENGTH]; /* of all files, and of what is asked of clients */
 	gnutls_priority_t
 		priorities; /* parsed once: that takes as long as some handshakes' share */
+	enum arq_quic_client_auth client_auth;
+	struct arq_quic_replay *replay; /* NULL: no 0-RTT */
+	bool tickets;
+	uint8_t ticket_secret[ARQ_QUIC_SECRET_LENGTH];
 	size_t count;
 	struct identity identities[];
 };
 
-struct arq_quic_client_tls {
-	atomic_size_t references;
-	uint8_t digest[DIGEST_LENGTH]; /* of who is trusted */
-	gnutls_priority_t priorities;
-	gnutls_certificate_credentials_t credentials;
-	bool insecure;
-};
-
-static int priorities_init(gnutls_priority_t *priorities, struct arq_error *error)
+int tls_priorities(gnutls_priority_t *priorities, struct arq_error *error)
 {
 	int rv = gnutls_priority_init(priorities, PRIORITIES, NULL);
 
@@ -57,7 +53,8 @@ static int priorities_init(gnutls_priority_t *priorities, struct arq_error *erro
 	return 0;
 }
 
-/* --- server ----------------------------------------------------------------------------------- */
+/* --- files and keys ------------------------------------------------------------------------------
+ */
 
 static int file_readable(const char *file, const char *what, struct arq_error *error)
 {
@@ -70,8 +67,8 @@ static int file_readable(const char *file, const char *what, struct arq_error *e
 }
 
 /* Read once: what is checked, compared and used is then the same, also while a file is replaced. */
-static int file_load(const char *file, const char *what, gnutls_datum_t *content,
-		     struct arq_error *error)
+int tls_file_load(const char *file, const char *what, gnutls_datum_t *content,
+		  struct arq_error *error)
 {
 	int code = file_readable(file, what, error);
 
@@ -84,46 +81,27 @@ static int file_load(const char *file, const char *what, gnutls_datum_t *content
 	return 0;
 }
 
-static void content_free(gnutls_datum_t *content)
+void tls_content_free(gnutls_datum_t *content)
 {
 	if (content->data)
 		explicit_bzero(content->data, content->size);
 	gnutls_free(content->data);
 }
 
-/* The leaf is read by itself: a message can then say which of the two files is wrong. */
-static int leaf_load(struct identity *identity, const char *file, const gnutls_datum_t *pem,
-		     struct arq_error *error)
+/* Lengths go in, so that bytes cannot move from one file to the next unnoticed. */
+int tls_digest_add(gnutls_hash_hd_t hash, const gnutls_datum_t *content)
 {
-	gnutls_x509_crt_t *chain = NULL;
-	unsigned int count = 0;
-	int rv = gnutls_x509_crt_list_import2(&chain, &count, pem, GNUTLS_X509_FMT_PEM, 0);
-
-	if (rv < 0 || count == 0)
-		return arq_error_set(error, -EINVAL,
-				     "%s holds no certificate chain in PEM form (%s): give a file "
-				     "with the leaf certificate first",
-				     file, rv < 0 ? gnutls_strerror(rv) : "it is empty");
-	identity->leaf = chain[0];
-	for (unsigned int i = 1; i < count; i++)
-		gnutls_x509_crt_deinit(chain[i]);
-	gnutls_free(chain);
-	return 0;
+	return gnutls_hash(hash, &content->size, sizeof(content->size)) ||
+	       gnutls_hash(hash, content->data, content->size);
 }
 
-static int identity_use(struct identity *identity, const struct arq_quic_certificate *files,
-			const gnutls_datum_t *certificate, const gnutls_datum_t *key,
-			struct arq_error *error)
+static int key_pair_use(gnutls_certificate_credentials_t credentials,
+			const struct arq_quic_certificate *files, const gnutls_datum_t *certificate,
+			const gnutls_datum_t *key, struct arq_error *error)
 {
-	int rv = leaf_load(identity, files->certificate, certificate, error);
+	int rv = gnutls_certificate_set_x509_key_mem(credentials, certificate, key,
+						     GNUTLS_X509_FMT_PEM);
 
-	if (rv)
-		return rv;
-	if (gnutls_certificate_allocate_credentials(&identity->credentials))
-		return arq_error_set(error, -ENOMEM, "no memory for certificate %s",
-				     files->certificate);
-	rv = gnutls_certificate_set_x509_key_mem(identity->credentials, certificate, key,
-						 GNUTLS_X509_FMT_PEM);
 	if (rv == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
 		return arq_error_set(error, -EINVAL,
 				     "key %s does not belong to certificate %s: give the pair that "
@@ -137,28 +115,77 @@ static int identity_use(struct identity *identity, const struct arq_quic_certifi
 	return 0;
 }
 
-/* Lengths go in, so that bytes cannot move from one file to the next unnoticed. */
-static int digest_add(gnutls_hash_hd_t hash, const gnutls_datum_t *content)
+/* The leaf is read by itself: a message can then say which of the two files is wrong. */
+static int leaf_load(gnutls_x509_crt_t *leaf, const char *file, const gnutls_datum_t *pem,
+		     struct arq_error *error)
 {
-	return gnutls_hash(hash, &content->size, sizeof(content->size)) ||
-	       gnutls_hash(hash, content->data, content->size);
+	gnutls_x509_crt_t *chain = NULL;
+	unsigned int count = 0;
+	int rv = gnutls_x509_crt_list_import2(&chain, &count, pem, GNUTLS_X509_FMT_PEM, 0);
+
+	if (rv < 0 || count == 0)
+		return arq_error_set(error, -EINVAL,
+				     "%s holds no certificate chain in PEM form (%s): give a file "
+				     "with the leaf certificate first",
+				     file, rv < 0 ? gnutls_strerror(rv) : "it is empty");
+	*leaf = chain[0];
+	for (unsigned int i = 1; i < count; i++)
+		gnutls_x509_crt_deinit(chain[i]);
+	gnutls_free(chain);
+	return 0;
 }
 
-static int identity_load(struct identity *identity, const struct arq_quic_certificate *files,
-			 gnutls_hash_hd_t hash, struct arq_error *error)
+int tls_key_pair(gnutls_certificate_credentials_t credentials,
+		 const struct arq_quic_certificate *files, gnutls_x509_crt_t *leaf,
+		 gnutls_hash_hd_t hash, struct arq_error *error)
 {
 	gnutls_datum_t certificate = {0}, key = {0};
-	int rv = file_load(files->certificate, "certificate", &certificate, error);
+	int rv = tls_file_load(files->certificate, "certificate", &certificate, error);
 
 	if (!rv)
-		rv = file_load(files->key, "private key", &key, error);
+		rv = tls_file_load(files->key, "private key", &key, error);
+	if (!rv && leaf)
+		rv = leaf_load(leaf, files->certificate, &certificate, error);
 	if (!rv)
-		rv = identity_use(identity, files, &certificate, &key, error);
-	if (!rv && (digest_add(hash, &certificate) || digest_add(hash, &key)))
+		rv = key_pair_use(credentials, files, &certificate, &key, error);
+	if (!rv && (tls_digest_add(hash, &certificate) || tls_digest_add(hash, &key)))
 		rv = arq_error_set(error, -ENOMEM, "no memory for certificate %s",
 				   files->certificate);
-	content_free(&certificate);
-	content_free(&key);
+	tls_content_free(&certificate);
+	tls_content_free(&key);
+	return rv;
+}
+
+int tls_trust(gnutls_certificate_credentials_t credentials, const char *file,
+	      const gnutls_datum_t *pem, struct arq_error *error)
+{
+	int rv = gnutls_certificate_set_x509_trust_mem(credentials, pem, GNUTLS_X509_FMT_PEM);
+
+	if (rv > 0)
+		return 0;
+	return arq_error_set(error, -EINVAL,
+			     "%s holds no certificate of an authority in PEM form (%s)", file,
+			     rv < 0 ? gnutls_strerror(rv) : "it is empty");
+}
+
+int tls_derive(const uint8_t *secret, const gnutls_datum_t *info, uint8_t *key, size_t length)
+{
+	const gnutls_datum_t in = {(uint8_t *)secret, ARQ_QUIC_SECRET_LENGTH};
+
+	return gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &in, info, key, length) ? -EIO : 0;
+}
+
+/* --- server ----------------------------------------------------------------------------------- */
+
+/* The authorities that sign clients' certificates, into every set: which one serves is not known.
+ */
+static int clients_trust(struct arq_quic_tls *tls, const struct arq_quic_tls_options *options,
+			 const gnutls_datum_t *ca, struct arq_error *error)
+{
+	int rv = 0;
+
+	for (size_t i = 0; i < tls->count && !rv; i++)
+		rv = tls_trust(tls->identities[i].credentials, options->client_ca, ca, error);
 	return rv;
 }
 
@@ -172,40 +199,83 @@ static void tls_free(struct arq_quic_tls *tls)
 	}
 	if (tls->priorities)
 		gnutls_priority_deinit(tls->priorities);
+	arq_quic_replay_put(tls->replay);
+	explicit_bzero(tls->ticket_secret, sizeof(tls->ticket_secret));
 	free(tls);
 }
 
-static int identities_load(struct arq_quic_tls *tls,
-			   const struct arq_quic_certificate *certificates, struct arq_error *error)
+/*
+ * Tickets carry what was verified about the client over to its next visit, so their key depends on
+ * what is asked of clients, and whom we trust to say it.
+ */
+static int tickets_init(struct arq_quic_tls *tls, const struct arq_quic_tls_options *options,
+			const gnutls_datum_t *ca, struct arq_error *error)
 {
-	gnutls_hash_hd_t hash;
+	const uint8_t *secret = options->replay ? replay_secret(options->replay) : options->secret;
+	uint8_t info[1 + TLS_DIGEST_LENGTH] = {(uint8_t)options->client_auth};
+	const gnutls_datum_t context = {info, sizeof(info)};
 
-	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256))
-		return arq_error_set(error, -ENOMEM, "no memory for certificates");
+	if (!options->secret)
+		return 0;
+	if ((ca->size && gnutls_hash_fast(GNUTLS_DIG_SHA256, ca->data, ca->size, info + 1)) ||
+	    tls_derive(secret, &context, tls->ticket_secret, sizeof(tls->ticket_secret)))
+		return arq_error_set(error, -EIO, "GnuTLS derives no key for session tickets");
+	tls->tickets = true;
+	tls->replay = options->replay ? arq_quic_replay_get(options->replay) : NULL;
+	return 0;
+}
+
+static int tls_load(struct arq_quic_tls *tls, const struct arq_quic_tls_options *options,
+		    gnutls_hash_hd_t hash, struct arq_error *error)
+{
+	const gnutls_datum_t secret = {tls->ticket_secret, sizeof(tls->ticket_secret)};
+	gnutls_datum_t ca = {0};
 	int rv = 0;
-	for (size_t i = 0; i < tls->count && !rv; i++)
-		rv = identity_load(&tls->identities[i], &certificates[i], hash, error);
-	gnutls_hash_deinit(hash, tls->digest);
+
+	for (size_t i = 0; i < tls->count && !rv; i++) {
+		struct identity *identity = &tls->identities[i];
+
+		if (gnutls_certificate_allocate_credentials(&identity->credentials))
+			return arq_error_set(error, -ENOMEM, "no memory for certificates");
+		rv = tls_key_pair(identity->credentials, &options->certificates[i], &identity->leaf,
+				  hash, error);
+	}
+	if (!rv && options->client_auth != ARQ_QUIC_CLIENT_AUTH_OFF) {
+		rv = tls_file_load(options->client_ca, "certificate authority", &ca, error);
+		if (!rv)
+			rv = clients_trust(tls, options, &ca, error);
+	}
+	if (!rv)
+		rv = tickets_init(tls, options, &ca, error);
+	if (!rv && (tls_digest_add(hash, &ca) || tls_digest_add(hash, &secret) ||
+		    gnutls_hash(hash, &tls->client_auth, sizeof(tls->client_auth))))
+		rv = arq_error_set(error, -ENOMEM, "no memory for certificates");
+	tls_content_free(&ca);
 	return rv;
 }
 
-int arq_quic_tls_create(const struct arq_quic_certificate *certificates, size_t count,
-			struct arq_quic_tls **tls, struct arq_error *error)
+int arq_quic_tls_create(const struct arq_quic_tls_options *options, struct arq_quic_tls **tls,
+			struct arq_error *error)
 {
 	struct arq_quic_tls *made;
+	gnutls_hash_hd_t hash;
 	int rv;
 
-	if (count == 0)
+	if (options->count == 0)
 		return arq_error_set(error, -EINVAL,
 				     "a QUIC listener needs a certificate: give at least one");
-	made = calloc(1, sizeof(*made) + count * sizeof(made->identities[0]));
-	if (!made)
+	made = calloc(1, sizeof(*made) + options->count * sizeof(made->identities[0]));
+	if (!made || gnutls_hash_init(&hash, GNUTLS_DIG_SHA256)) {
+		free(made);
 		return arq_error_set(error, -ENOMEM, "no memory for certificates");
+	}
 	made->references = 1;
-	made->count = count;
-	rv = priorities_init(&made->priorities, error);
+	made->count = options->count;
+	made->client_auth = options->client_auth;
+	rv = tls_priorities(&made->priorities, error);
 	if (!rv)
-		rv = identities_load(made, certificates, error);
+		rv = tls_load(made, options, hash, error);
+	gnutls_hash_deinit(hash, made->digest);
 	if (rv) {
 		tls_free(made);
 		return rv;
@@ -216,7 +286,7 @@ int arq_quic_tls_create(const struct arq_quic_certificate *certificates, size_t 
 
 bool arq_quic_tls_equal(const struct arq_quic_tls *a, const struct arq_quic_tls *b)
 {
-	return memcmp(a->digest, b->digest, DIGEST_LENGTH) == 0;
+	return memcmp(a->digest, b->digest, TLS_DIGEST_LENGTH) == 0;
 }
 
 struct arq_quic_tls *arq_quic_tls_get(struct arq_quic_tls *tls)
@@ -269,20 +339,97 @@ static int set_alpn(gnutls_session_t session, const struct arq_quic_application 
 					 GNUTLS_ALPN_MANDATORY | GNUTLS_ALPN_SERVER_PRECEDENCE);
 }
 
-int tls_server_session(struct arq_quic_tls *tls, const struct arq_quic_application *applications,
-		       size_t count, ngtcp2_crypto_conn_ref *ref, gnutls_session_t *session)
+bool tls_ticket_key(const struct arq_quic_tls *tls, const struct arq_quic_application *applications,
+		    size_t count, const struct arq_quic_transport *transport,
+		    uint8_t key[TLS_TICKET_KEY_LENGTH])
 {
-	/* No tickets: resumption comes with shared, rotating keys or not at all. */
-	if (gnutls_init(session, GNUTLS_SERVER | GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_SEND_TICKET))
+	/* 0-RTT goes by the parameters of the visit before (RFC 9000 section 7.4.1). */
+	const uint64_t limits[] = {
+		transport->max_data,
+		transport->max_stream_data_bidi_local,
+		transport->max_stream_data_bidi_remote,
+		transport->max_stream_data_uni,
+		transport->max_streams_bidi,
+		transport->max_streams_uni,
+	};
+	uint8_t info[32];
+	const gnutls_datum_t context = {info, sizeof(info)};
+	gnutls_hash_hd_t hash;
+
+	if (!tls->tickets || gnutls_hash_init(&hash, GNUTLS_DIG_SHA256))
+		return false;
+	gnutls_hash(hash, limits, sizeof(limits));
+	for (size_t i = 0; i < count; i++)
+		gnutls_hash(hash, applications[i].alpn, strlen(applications[i].alpn) + 1);
+	gnutls_hash_deinit(hash, info);
+	return tls_derive(tls->ticket_secret, &context, key, TLS_TICKET_KEY_LENGTH) == 0;
+}
+
+static int check_client(gnutls_session_t session)
+{
+	gnutls_typed_vdata_st purpose = {GNUTLS_DT_KEY_PURPOSE_OID,
+					 (uint8_t *)GNUTLS_KP_TLS_WWW_CLIENT, 0};
+	unsigned int count, status;
+
+	/* Whether there has to be one, GnuTLS sees to. */
+	if (!gnutls_certificate_get_peers(session, &count) || count == 0)
+		return 0;
+	if (gnutls_certificate_verify_peers(session, &purpose, 1, &status) || status)
+		return GNUTLS_E_CERTIFICATE_ERROR;
+	return 0;
+}
+
+static void ask_client(gnutls_session_t session, enum arq_quic_client_auth auth)
+{
+	if (auth == ARQ_QUIC_CLIENT_AUTH_OFF)
+		return;
+	gnutls_certificate_server_set_request(session, auth == ARQ_QUIC_CLIENT_AUTH_REQUIRED
+							       ? GNUTLS_CERT_REQUIRE
+							       : GNUTLS_CERT_REQUEST);
+	gnutls_session_set_verify_function(session, check_client);
+}
+
+/* Tickets, and 0-RTT where it is wanted. Returns 0 or a negative number. */
+static int allow_resumption(const struct tls_server_options *options, gnutls_session_t session)
+{
+	const gnutls_datum_t key = {(uint8_t *)options->ticket_key, TLS_TICKET_KEY_LENGTH};
+	struct arq_quic_tls *tls = options->tls;
+
+	if (!options->ticket_key)
+		return 0;
+	if (gnutls_session_ticket_enable_server(session, &key))
+		return -1;
+	if (!tls->replay)
+		return 0;
+	if (!*options->anti_replay && replay_recorder(tls->replay, options->anti_replay))
+		return -1;
+	gnutls_anti_replay_set_ptr(*options->anti_replay, tls->replay);
+	gnutls_anti_replay_enable(session, *options->anti_replay);
+	/* QUIC has its own limits: RFC 9001 section 4.6.1. */
+	return gnutls_record_set_max_early_data_size(session, 0xffffffff);
+}
+
+int tls_server_session(const struct tls_server_options *options, gnutls_session_t *session)
+{
+	unsigned int flags = GNUTLS_SERVER | GNUTLS_NO_AUTO_SEND_TICKET;
+	struct arq_quic_tls *tls = options->tls;
+
+	if (!options->ticket_key)
+		flags |= GNUTLS_NO_TICKETS;
+	else if (tls->replay)
+		flags |= GNUTLS_ENABLE_EARLY_DATA | GNUTLS_NO_END_OF_EARLY_DATA;
+	if (gnutls_init(session, flags))
 		return -ENOMEM;
-	gnutls_session_set_ptr(*session, ref);
+	gnutls_session_set_ptr(*session, options->ref);
 	gnutls_db_set_ptr(*session, tls);
 	gnutls_handshake_set_post_client_hello_function(*session, choose_identity);
+	ask_client(*session, tls->client_auth);
 	if (gnutls_priority_set(*session, tls->priorities) ||
 	    ngtcp2_crypto_gnutls_configure_server_session(*session) ||
 	    gnutls_credentials_set(*session, GNUTLS_CRD_CERTIFICATE,
 				   tls->identities[0].credentials) ||
-	    set_alpn(*session, applications, count)) {
+	    set_alpn(*session, options->applications, options->application_count) ||
+	    allow_resumption(options, *session)) {
 		gnutls_deinit(*session);
 		*session = NULL;
 		return -ENOMEM;
@@ -290,135 +437,25 @@ int tls_server_session(struct arq_quic_tls *tls, const struct arq_quic_applicati
 	return 0;
 }
 
-/* --- client ----------------------------------------------------------------------------------- */
-
-static int trust_load(struct arq_quic_client_tls *tls, const char *ca_file, struct arq_error *error)
+char *tls_peer_subject(gnutls_session_t session, struct arq_memory *memory)
 {
-	int rv;
+	unsigned int count;
+	const gnutls_datum_t *chain = gnutls_certificate_get_peers(session, &count);
+	gnutls_x509_crt_t leaf;
+	gnutls_datum_t name;
+	char *subject = NULL;
 
-	if (!ca_file) {
-		rv = gnutls_certificate_set_x509_system_trust(tls->credentials);
-		if (rv > 0)
-			return 0;
-		return arq_error_set(error, -ENOENT,
-				     "the system has no trusted certificate authorities: install "
-				     "ca-certificates, or name a file with the authority to trust");
+	if (!chain || count == 0 || gnutls_x509_crt_init(&leaf))
+		return NULL;
+	if (gnutls_x509_crt_import(leaf, chain, GNUTLS_X509_FMT_DER) == 0 &&
+	    gnutls_x509_crt_get_dn3(leaf, &name, 0) == 0) {
+		subject = arq_memory_malloc(name.size + 1, memory);
+		if (subject) {
+			memcpy(subject, name.data, name.size);
+			subject[name.size] = '\0';
+		}
+		gnutls_free(name.data);
 	}
-	rv = file_readable(ca_file, "certificate authority", error);
-	if (rv)
-		return rv;
-	rv = gnutls_certificate_set_x509_trust_file(tls->credentials, ca_file, GNUTLS_X509_FMT_PEM);
-	if (rv > 0)
-		return 0;
-	return arq_error_set(error, -EINVAL,
-			     "%s holds no certificate of an authority in PEM form (%s)", ca_file,
-			     rv < 0 ? gnutls_strerror(rv) : "it is empty");
-}
-
-/* Who is trusted, and nothing else, tells two sets apart. */
-static int trust_digest(struct arq_quic_client_tls *tls)
-{
-	gnutls_x509_trust_list_iter_t iterator = NULL;
-	gnutls_x509_trust_list_t list;
-	gnutls_x509_crt_t authority;
-	gnutls_hash_hd_t hash;
-
-	if (gnutls_hash_init(&hash, GNUTLS_DIG_SHA256))
-		return -ENOMEM;
-	gnutls_certificate_get_trust_list(tls->credentials, &list);
-	int rv = 0;
-	while (!rv && !gnutls_x509_trust_list_iter_get_ca(list, &iterator, &authority)) {
-		uint8_t print[DIGEST_LENGTH];
-		size_t length = sizeof(print);
-
-		rv = gnutls_x509_crt_get_fingerprint(authority, GNUTLS_DIG_SHA256, print, &length);
-		if (!rv)
-			rv = gnutls_hash(hash, print, length);
-		gnutls_x509_crt_deinit(authority);
-	}
-	gnutls_x509_trust_list_iter_deinit(iterator);
-	gnutls_hash_deinit(hash, tls->digest);
-	return rv ? -ENOMEM : 0;
-}
-
-static void client_tls_free(struct arq_quic_client_tls *tls)
-{
-	if (tls->credentials)
-		gnutls_certificate_free_credentials(tls->credentials);
-	if (tls->priorities)
-		gnutls_priority_deinit(tls->priorities);
-	free(tls);
-}
-
-int arq_quic_client_tls_create(const struct arq_quic_client_tls_options *options,
-			       struct arq_quic_client_tls **tls, struct arq_error *error)
-{
-	struct arq_quic_client_tls *made = calloc(1, sizeof(*made));
-	int rv;
-
-	if (!made)
-		return arq_error_set(error, -ENOMEM, "no memory for TLS credentials");
-	made->references = 1;
-	made->insecure = options->insecure;
-	rv = priorities_init(&made->priorities, error);
-	if (!rv && gnutls_certificate_allocate_credentials(&made->credentials))
-		rv = arq_error_set(error, -ENOMEM, "no memory for TLS credentials");
-	if (!rv && !made->insecure)
-		rv = trust_load(made, options->ca_file, error);
-	if (!rv && trust_digest(made))
-		rv = arq_error_set(error, -ENOMEM, "no memory for TLS credentials");
-	if (rv) {
-		client_tls_free(made);
-		return rv;
-	}
-	*tls = made;
-	return 0;
-}
-
-struct arq_quic_client_tls *arq_quic_client_tls_get(struct arq_quic_client_tls *tls)
-{
-	atomic_fetch_add_explicit(&tls->references, 1, memory_order_relaxed);
-	return tls;
-}
-
-void arq_quic_client_tls_put(struct arq_quic_client_tls *tls)
-{
-	if (tls && atomic_fetch_sub_explicit(&tls->references, 1, memory_order_acq_rel) == 1)
-		client_tls_free(tls);
-}
-
-bool arq_quic_client_tls_equal(const struct arq_quic_client_tls *a,
-			       const struct arq_quic_client_tls *b)
-{
-	return a->insecure == b->insecure && memcmp(a->digest, b->digest, DIGEST_LENGTH) == 0;
-}
-
-static bool is_ip_literal(const char *name)
-{
-	uint8_t address[16];
-
-	return inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1;
-}
-
-int tls_client_session(struct arq_quic_client_tls *tls, const char *server_name, const char *alpn,
-		       ngtcp2_crypto_conn_ref *ref, gnutls_session_t *session)
-{
-	const gnutls_datum_t name = {(uint8_t *)alpn, (unsigned int)strlen(alpn)};
-
-	if (gnutls_init(session, GNUTLS_CLIENT | GNUTLS_NO_TICKETS))
-		return -ENOMEM;
-	gnutls_session_set_ptr(*session, ref);
-	if (!tls->insecure)
-		gnutls_session_set_verify_cert(*session, server_name, 0);
-	if (gnutls_priority_set(*session, tls->priorities) ||
-	    ngtcp2_crypto_gnutls_configure_client_session(*session) ||
-	    gnutls_credentials_set(*session, GNUTLS_CRD_CERTIFICATE, tls->credentials) ||
-	    gnutls_alpn_set_protocols(*session, &name, 1, GNUTLS_ALPN_MANDATORY) ||
-	    (!is_ip_literal(server_name) &&
-	     gnutls_server_name_set(*session, GNUTLS_NAME_DNS, server_name, strlen(server_name)))) {
-		gnutls_deinit(*session);
-		*session = NULL;
-		return -ENOMEM;
-	}
-	return 0;
+	gnutls_x509_crt_deinit(leaf);
+	return subject;
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "userspace/quic/token.h"
 
+#include "userspace/quic/tls.h"
+
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <string.h>
@@ -13,11 +15,9 @@
 
 static int derive(uint8_t key[ARQ_QUIC_SECRET_LENGTH], const uint8_t *secret, const char *label)
 {
-	const gnutls_datum_t in = {(uint8_t *)secret, ARQ_QUIC_SECRET_LENGTH};
 	const gnutls_datum_t info = {(uint8_t *)label, (unsigned int)strlen(label)};
 
-	return gnutls_hkdf_expand(GNUTLS_MAC_SHA256, &in, &info, key, ARQ_QUIC_SECRET_LENGTH) ? -EIO
-											      : 0;
+	return tls_derive(secret, &info, key, ARQ_QUIC_SECRET_LENGTH);
 }
 
 int token_keys_derive(struct token_keys *keys, const uint8_t secret[ARQ_QUIC_SECRET_LENGTH])
