@@ -4,7 +4,7 @@
  * in main.c's table.
  *
  * A subcommand gets its own argc and argv (argv[0] is its name), reads its options with
- * getopt_long, and returns an exit status: 0 done, 1 failed, 2 wrong usage. Output for people and
+ * options.h, and returns an exit status: 0 done, 1 failed, 2 wrong usage. Output for people and
  * programs goes to stdout; a failure is exactly one line on stderr, printed by one of the functions
  * below. libbpf's and libxdp's own messages are kept back (dispatcher/messages.h) and shown after
  * that line only when the user asked with --verbose or ARQUANT_DEBUG=1.
@@ -46,21 +46,6 @@ int arq_command_usage(const char *verb, const char *format, ...)
  * with the line printed.
  */
 int arq_command_check_twice(const char *verb, char *const *names, size_t count);
-
-/*
- * What getopt_long refused, as one line: `argv` and `optopt` as getopt_long left them, `option` its
- * return value ('?' or ':'; set opterr to 0 and begin the short options with ':'). Returns
- * ARQ_EXIT_USAGE.
- */
-int arq_command_bad_option(char **argv, int option);
-
-/*
- * Values of options: a duration above 0 ("500ms", "10s", "2m"), and a decimal number from `min` to
- * `max`. Return 0, or ARQ_EXIT_USAGE after a message.
- */
-int arq_command_parse_duration(const char *verb, const char *text, uint64_t *nanoseconds);
-int arq_command_parse_number(const char *verb, const char *text, uint64_t min, uint64_t max,
-			     uint64_t *number);
 
 /*
  * Flushes stdout: a full disk or a closed pipe is a failure too. Every subcommand that printed

@@ -4,9 +4,9 @@
 #include "dispatcher/chain.h"
 #include "dispatcher/doctor.h"
 #include "userspace/arquant/json.h"
+#include "userspace/arquant/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +24,9 @@ static const char help[] =
 	"  -v, --verbose  after a failure, show what libbpf and libxdp said\n"
 	"  -h, --help     print this\n";
 
-#define OPTION_CLEAN 256
-
 struct options {
 	bool clean;
 	bool json;
-	bool help;
 };
 
 struct subject {
@@ -43,40 +40,6 @@ struct report {
 	size_t totals[ARQ_FINDING_FAILED + 1]; /* findings by state */
 	size_t removed; /* interfaces whose stale pins are gone */
 };
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"clean", no_argument, NULL, OPTION_CLEAN},
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (code == 0 && (option = getopt_long(argc, argv, ":jvh", known, NULL)) != -1) {
-		switch (option) {
-		case OPTION_CLEAN:
-			options->clean = true;
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 'v':
-			arq_command_set_verbose();
-			break;
-		case 'h':
-			options->help = true;
-			break;
-		default:
-			code = arq_command_bad_option(argv, option);
-			break;
-		}
-	}
-	return code;
-}
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
@@ -222,17 +185,20 @@ static void print_json(const struct report *report, const struct options *option
 int arq_command_doctor(int argc, char **argv)
 {
 	struct options options = {0};
+	const struct arq_option own[] = {
+		{.name = "clean", .flag = &options.clean},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = "doctor", .help = help, .own = own};
 	struct arq_error error = {0};
 	struct report report = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish("doctor");
-	}
-	code = examine(&report, &options, argv + optind, (size_t)(argc - optind), &error);
+	code = examine(&report, &options, read.names, read.names_count, &error);
 	if (code == 0 && options.json)
 		print_json(&report, &options, stdout);
 	else if (code == 0)

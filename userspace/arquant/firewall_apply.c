@@ -6,11 +6,11 @@
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall_shadow.h"
 #include "userspace/arquant/firewall_target.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/policy.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -47,7 +47,6 @@ struct options {
 	uint64_t trial_ns;
 	uint64_t shadow_ns;
 	bool json;
-	bool help;
 };
 
 /* --- making ----------------------------------------------------------------------------------- */
@@ -149,64 +148,38 @@ static int apply(const struct options *options, char *const *names, size_t count
 	return code;
 }
 
-/* --- options ---------------------------------------------------------------------------------- */
+/* --- the command ------------------------------------------------------------------------------ */
 
-static int parse_time(const char *text, const char *option, uint64_t *time)
+static int take_time(const char *verb, const struct arq_option *option, const char *value)
 {
-	if (arq_duration_parse(text, time) || *time < TRIAL_MIN || *time > TRIAL_MAX)
-		return arq_command_usage(VERB, "'%.40s' for %s is no duration from 1s to 24h", text,
-					 option);
+	uint64_t *time = option->to;
+
+	if (arq_duration_parse(value, time) || *time < TRIAL_MIN || *time > TRIAL_MAX)
+		return arq_command_usage(verb, "'%.40s' for --%s is no duration from 1s to 24h",
+					 value, option->name);
 	return 0;
-}
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"confirm", required_argument, NULL, 't'},
-		{"shadow", required_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":c:t:s:jvh", known, NULL)) != -1) {
-		if (option == 'c')
-			options->config = optarg;
-		else if (option == 't')
-			code = parse_time(optarg, "--confirm", &options->trial_ns);
-		else if (option == 's')
-			code = parse_time(optarg, "--shadow", &options->shadow_ns);
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'v')
-			arq_command_set_verbose();
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
-	if (!code && options->trial_ns && options->shadow_ns)
-		code = arq_command_usage(VERB, "--confirm and --shadow exclude each other");
-	return code;
 }
 
 int arq_firewall_apply(int argc, char **argv)
 {
 	struct options options = {.config = ARQ_CONFIG_PATH};
+	const struct arq_option own[] = {
+		{.name = "config", .letter = 'c', .text = &options.config},
+		{.name = "confirm", .letter = 't', .take = take_time, .to = &options.trial_ns},
+		{.name = "shadow", .letter = 's', .take = take_time, .to = &options.shadow_ns},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
+	if (options.trial_ns && options.shadow_ns)
+		return arq_command_usage(VERB, "--confirm and --shadow exclude each other");
 	arq_command_hold_signals();
-	code = apply(&options, argv + optind, (size_t)(argc - optind), &error);
+	code = apply(&options, read.names, read.names_count, &error);
 	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
 }

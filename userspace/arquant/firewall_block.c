@@ -7,10 +7,10 @@
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall.h"
 #include "userspace/arquant/json.h"
+#include "userspace/arquant/options.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
@@ -61,11 +61,8 @@ static const char blocks_help[] =
 	"  -h, --help          print this\n";
 
 struct options {
-	const char *verb;
 	uint64_t duration_ns; /* 0: not given */
 	const char *reason;
-	bool json;
-	bool help;
 };
 
 struct target {
@@ -321,126 +318,95 @@ static int print_blocks(const struct targets *targets, struct arq_error *error)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static int parse_duration(struct options *options, const char *text)
+static int take_time(const char *verb, const struct arq_option *option, const char *value)
 {
-	if (strcmp(text, "ever") == 0)
-		options->duration_ns = ARQ_BLOCK_FOREVER;
-	else if (arq_duration_parse(text, &options->duration_ns) || options->duration_ns == 0)
-		return arq_command_usage(options->verb,
-					 "'%.40s' is no time; write 30s, 10m, 24h or ever", text);
+	uint64_t *duration_ns = option->to;
+
+	if (strcmp(value, "ever") == 0)
+		*duration_ns = ARQ_BLOCK_FOREVER;
+	else if (arq_duration_parse(value, duration_ns) || *duration_ns == 0)
+		return arq_command_usage(verb, "'%.40s' is no time; write 30s, 10m, 24h or ever",
+					 value);
 	return 0;
 }
 
-static int parse_option(struct options *options, int option, char **argv)
+static int take_reason(const char *verb, const struct arq_option *option, const char *value)
 {
-	switch (option) {
-	case 'f':
-		return parse_duration(options, optarg);
-	case 'r':
-		options->reason = optarg;
-		if (strlen(optarg) < ARQ_BLOCK_REASON_MAX)
-			return 0;
-		return arq_command_usage(options->verb, "the reason has more than %d bytes",
-					 ARQ_BLOCK_REASON_MAX - 1);
-	case 'j':
-		options->json = true;
-		return 0;
-	case 'v':
-		arq_command_set_verbose();
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
-	default:
-		return arq_command_bad_option(argv, option);
-	}
-}
+	const char **reason = option->to;
 
-static int parse_options(struct options *options, const char *letters, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"for", required_argument, NULL, 'f'}, {"reason", required_argument, NULL, 'r'},
-		{"json", no_argument, NULL, 'j'},      {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},      {NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	*options = (struct options){.verb = argv[0], .reason = ""};
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, letters, known, NULL)) != -1) {
-		if (option > ':' && option != '?' && !strchr(letters, option))
-			return arq_command_usage(options->verb, "option '%s' is not one of its own",
-						 argv[optind - 1]);
-		code = parse_option(options, option, argv);
-	}
-	return code;
+	*reason = value;
+	if (strlen(value) < ARQ_BLOCK_REASON_MAX)
+		return 0;
+	return arq_command_usage(verb, "the reason has more than %d bytes",
+				 ARQ_BLOCK_REASON_MAX - 1);
 }
 
 /* Runs `block` or `unblock` on the prefix and the interfaces that the arguments name. */
-static int change(const struct options *options, int argc, char **argv, bool add)
+static int change(const struct options *options, const struct arq_options *read, bool add)
 {
 	struct targets *targets = NULL;
 	struct arq_error error = {0};
 	struct arq_prefix prefix;
 
-	if (optind == argc)
-		return arq_command_usage(options->verb, "the address is missing");
+	if (read->names_count == 0)
+		return arq_command_usage(read->verb, "the address is missing");
 	if (add && !options->duration_ns)
-		return arq_command_usage(options->verb, "--for is missing: how long?");
-	int code = arq_prefix_parse(&prefix, argv[optind], &error);
+		return arq_command_usage(read->verb, "--for is missing: how long?");
+	int code = arq_prefix_parse(&prefix, read->names[0], &error);
 	if (!code)
-		code = open_targets(&targets, argv + optind + 1, (size_t)(argc - optind - 1),
-				    &error);
+		code = open_targets(&targets, read->names + 1, read->names_count - 1, &error);
 	if (!code)
 		code = add ? block_all(targets, &prefix, options, &error)
 			   : unblock_all(targets, &prefix, &error);
 	if (targets)
 		close_targets(targets);
-	return code ? arq_command_fail(options->verb, &error) : ARQ_EXIT_DONE;
-}
-
-static int print_help(const struct options *options, const char *help)
-{
-	fputs(help, stdout);
-	return arq_command_finish(options->verb);
+	return code ? arq_command_fail(read->verb, &error) : ARQ_EXIT_DONE;
 }
 
 int arq_firewall_block(int argc, char **argv)
 {
-	struct options options;
+	struct options options = {.reason = ""};
+	const struct arq_option own[] = {
+		{.name = "for", .letter = 'f', .take = take_time, .to = &options.duration_ns},
+		{.name = "reason", .letter = 'r', .take = take_reason, .to = &options.reason},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = argv[0], .help = block_help, .own = own};
+	int code;
 
-	int code = parse_options(&options, ":f:r:vh", argc, argv);
-	if (code)
-		return code;
-	return options.help ? print_help(&options, block_help) : change(&options, argc, argv, true);
+	return arq_options_read(&read, argc, argv, &code) ? change(&options, &read, true) : code;
 }
 
 int arq_firewall_unblock(int argc, char **argv)
 {
-	struct options options;
+	const struct arq_option own[] = {ARQ_OPTION_VERBOSE, {0}};
+	struct arq_options read = {.verb = argv[0], .help = unblock_help, .own = own};
+	struct options options = {0};
+	int code;
 
-	int code = parse_options(&options, ":vh", argc, argv);
-	if (code)
-		return code;
-	return options.help ? print_help(&options, unblock_help)
-			    : change(&options, argc, argv, false);
+	return arq_options_read(&read, argc, argv, &code) ? change(&options, &read, false) : code;
 }
 
 int arq_firewall_blocks(int argc, char **argv)
 {
+	bool json = false;
+	const struct arq_option own[] = {
+		{.name = "json", .letter = 'j', .flag = &json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = argv[0], .help = blocks_help, .own = own};
 	struct targets *targets = NULL;
 	struct arq_error error = {0};
-	struct options options;
+	int code;
 
-	int code = parse_options(&options, ":jvh", argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help)
-		return print_help(&options, blocks_help);
-	code = open_targets(&targets, argv + optind, (size_t)(argc - optind), &error);
+	code = open_targets(&targets, read.names, read.names_count, &error);
 	if (!code)
-		code = options.json ? print_json(targets, &error) : print_blocks(targets, &error);
+		code = json ? print_json(targets, &error) : print_blocks(targets, &error);
 	if (targets)
 		close_targets(targets);
-	return code ? arq_command_fail(options.verb, &error) : arq_command_finish(options.verb);
+	return code ? arq_command_fail(read.verb, &error) : arq_command_finish(read.verb);
 }

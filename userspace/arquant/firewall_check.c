@@ -3,11 +3,11 @@
 
 #include "progs/firewall/compile.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/policy.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -31,32 +31,7 @@ static const char help[] =
 struct options {
 	bool strict;
 	bool json;
-	bool help;
 };
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"strict", no_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":sjh", known, NULL)) != -1) {
-		if (option == 's')
-			options->strict = true;
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
-	return code;
-}
 
 static size_t count_prefixes(const struct arq_ruleset *ruleset)
 {
@@ -140,19 +115,21 @@ static int check(const struct options *options, const char *path, bool *found,
 int arq_firewall_check(int argc, char **argv)
 {
 	struct options options = {0};
+	const struct arq_option own[] = {
+		{.name = "strict", .letter = 's', .flag = &options.strict},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
 	bool found = false;
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	if (argc - optind > 1)
+	if (read.names_count > 1)
 		return arq_command_usage(VERB, "more than one file is named");
-	code = check(&options, optind < argc ? argv[optind] : ARQ_CONFIG_PATH, &found, &error);
+	code = check(&options, read.names_count ? read.names[0] : ARQ_CONFIG_PATH, &found, &error);
 	if (code)
 		return arq_command_fail(VERB, &error);
 	code = arq_command_finish(VERB);

@@ -4,9 +4,9 @@
 #include "dispatcher/pins.h"
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall_target.h"
+#include "userspace/arquant/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 
 #define VERB "firewall confirm"
@@ -23,7 +23,6 @@ static const char help[] =
 
 struct options {
 	bool rollback;
-	bool help;
 };
 
 static int nothing_on_trial(const char *name, struct arq_error *error)
@@ -75,43 +74,21 @@ static int confirm(const struct options *options, char *const *names, size_t cou
 	return lock < 0 ? lock : code;
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"rollback", no_argument, NULL, 'r'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":rvh", known, NULL)) != -1) {
-		if (option == 'r')
-			options->rollback = true;
-		else if (option == 'v')
-			arq_command_set_verbose();
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
-	return code;
-}
-
 int arq_firewall_confirm(int argc, char **argv)
 {
 	struct options options = {0};
+	const struct arq_option own[] = {
+		{.name = "rollback", .letter = 'r', .flag = &options.rollback},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
 	arq_command_hold_signals();
-	code = confirm(&options, argv + optind, (size_t)(argc - optind), &error);
+	code = confirm(&options, read.names, read.names_count, &error);
 	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
 }

@@ -7,11 +7,11 @@
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall.h"
 #include "userspace/arquant/json.h"
+#include "userspace/arquant/options.h"
 #include "userspace/common/config.h"
 #include "userspace/common/set_file.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <net/if.h>
@@ -44,7 +44,6 @@ struct options {
 	const char *config;
 	bool seen;
 	bool json;
-	bool help;
 };
 
 struct count {
@@ -275,47 +274,24 @@ static int show(const struct options *options, const char *name, const char *int
 	return code;
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'}, {"seen", no_argument, NULL, 's'},
-		{"json", no_argument, NULL, 'j'},         {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":c:jvh", known, NULL)) != -1) {
-		if (option == 'c')
-			options->config = optarg;
-		else if (option == 's')
-			options->seen = true;
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'v')
-			arq_command_set_verbose();
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
-	return code;
-}
-
 int arq_firewall_entries(int argc, char **argv)
 {
 	struct options options = {.config = ARQ_CONFIG_PATH};
+	const struct arq_option own[] = {
+		{.name = "config", .letter = 'c', .text = &options.config},
+		{.name = "seen", .flag = &options.seen},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	if (argc - optind != 2)
+	if (read.names_count != 2)
 		return arq_command_usage(VERB, "name a set and an interface");
-	code = show(&options, argv[optind], argv[optind + 1], &error);
+	code = show(&options, read.names[0], read.names[1], &error);
 	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
 }

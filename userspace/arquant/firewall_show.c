@@ -4,9 +4,9 @@
 #include "progs/program.h"
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall_target.h"
+#include "userspace/arquant/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,6 @@ static const char help[] =
 
 struct options {
 	bool json;
-	bool help;
 };
 
 /* What is in force on an interface, in order. */
@@ -210,42 +209,20 @@ static int show(const struct options *options, char *const *names, size_t count,
 	return code;
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":jvh", known, NULL)) != -1) {
-		if (option == 'j')
-			options->json = true;
-		else if (option == 'v')
-			arq_command_set_verbose();
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
-	return code;
-}
-
 int arq_firewall_show(int argc, char **argv)
 {
 	struct options options = {0};
+	const struct arq_option own[] = {
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	code = show(&options, argv + optind, (size_t)(argc - optind), &error);
+	code = show(&options, read.names, read.names_count, &error);
 	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
 }

@@ -6,11 +6,11 @@
 #include "progs/program.h"
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall_trial.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/policy.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
@@ -48,7 +48,6 @@ struct options {
 	const char *interface;
 	bool offline;
 	bool json;
-	bool help;
 };
 
 /* What one of the two says about a packet. */
@@ -253,62 +252,32 @@ static int run(const struct options *options, struct arq_config *config, uint64_
 	return code;
 }
 
-/* --- options ---------------------------------------------------------------------------------- */
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"pcap", required_argument, NULL, 'p'},
-		{"config", required_argument, NULL, 'c'},
-		{"interface", required_argument, NULL, 'i'},
-		{"offline", no_argument, NULL, 'o'},
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":p:c:i:ojvh", known, NULL)) != -1) {
-		if (option == 'p')
-			options->pcap = optarg;
-		else if (option == 'c')
-			options->config = optarg;
-		else if (option == 'i')
-			options->interface = optarg;
-		else if (option == 'o')
-			options->offline = true;
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'v')
-			arq_command_set_verbose();
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
-	if (!code && !options->help && !options->pcap)
-		code = arq_command_usage(VERB, "the capture is missing: --pcap FILE");
-	if (!code && optind < argc)
-		code = arq_command_usage(VERB, "'%.40s' is too much", argv[optind]);
-	return code;
-}
+/* --- the command ------------------------------------------------------------------------------ */
 
 int arq_firewall_test(int argc, char **argv)
 {
 	struct options options = {.config = ARQ_CONFIG_PATH};
+	const struct arq_option own[] = {
+		{.name = "pcap", .letter = 'p', .text = &options.pcap},
+		{.name = "config", .letter = 'c', .text = &options.config},
+		{.name = "interface", .letter = 'i', .text = &options.interface},
+		{.name = "offline", .letter = 'o', .flag = &options.offline},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_config *config = NULL;
 	struct arq_error error = {0};
 	uint64_t differ = 0;
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
+	if (!options.pcap)
+		return arq_command_usage(VERB, "the capture is missing: --pcap FILE");
+	if (read.names_count > 0)
+		return arq_command_usage(VERB, "'%.40s' is too much", read.names[0]);
 	code = arq_config_load(options.config, &config, &error);
 	if (!code)
 		code = arq_policy_read_sets(&config->firewall.ruleset, &error);

@@ -2,12 +2,12 @@
 #include "userspace/arquant/command.h"
 
 #include "dispatcher/chain.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/policy.h"
 #include "userspace/arquant/report.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,10 +32,9 @@ struct options {
 	int mode; /* enum arq_chain_mode, -1: the configuration's */
 	bool bundle;
 	bool json;
-	bool help;
 };
 
-static int parse_mode(struct options *options, const char *text)
+static int take_mode(const char *verb, const struct arq_option *option, const char *value)
 {
 	static const char *const names[] = {
 		[ARQ_CHAIN_AUTO] = "auto",
@@ -44,54 +43,12 @@ static int parse_mode(struct options *options, const char *text)
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		if (strcmp(text, names[i]) == 0) {
-			options->mode = (int)i;
+		if (strcmp(value, names[i]) == 0) {
+			*(int *)option->to = (int)i;
 			return 0;
 		}
 	}
-	return arq_command_usage("load", "'%s' is no mode (auto, native, generic)", text);
-}
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"bundle", no_argument, NULL, 'b'},
-		{"mode", required_argument, NULL, 'm'},
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (code == 0 && (option = getopt_long(argc, argv, ":c:bm:jvh", known, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			options->config = optarg;
-			break;
-		case 'b':
-			options->bundle = true;
-			break;
-		case 'm':
-			code = parse_mode(options, optarg);
-			break;
-		case 'j':
-			options->json = true;
-			break;
-		case 'v':
-			arq_command_set_verbose();
-			break;
-		case 'h':
-			options->help = true;
-			break;
-		default:
-			code = arq_command_bad_option(argv, option);
-			break;
-		}
-	}
-	return code;
+	return arq_command_usage(verb, "'%.40s' is no mode (auto, native, generic)", value);
 }
 
 static const struct arq_config_interface *find_interface(const struct arq_config *config,
@@ -228,26 +185,29 @@ static int load(struct arq_config *config, const struct options *options, char *
 int arq_command_load(int argc, char **argv)
 {
 	struct options options = {.config = ARQ_CONFIG_PATH, .mode = -1};
+	const struct arq_option own[] = {
+		{.name = "config", .letter = 'c', .text = &options.config},
+		{.name = "bundle", .letter = 'b', .flag = &options.bundle},
+		{.name = "mode", .letter = 'm', .take = take_mode, .to = &options.mode},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = "load", .help = help, .own = own};
 	struct arq_config *config = NULL;
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish("load");
-	}
-	char *const *names = argv + optind;
-	size_t count = (size_t)(argc - optind);
-	code = arq_command_check_twice("load", names, count);
+	code = arq_command_check_twice("load", read.names, read.names_count);
 	if (code)
 		return code;
 
 	arq_command_hold_signals();
 	code = arq_config_load(options.config, &config, &error);
 	if (code == 0)
-		code = load(config, &options, names, count, &error);
+		code = load(config, &options, read.names, read.names_count, &error);
 	arq_config_destroy(config);
 	return code ? arq_command_fail("load", &error) : arq_command_finish("load");
 }

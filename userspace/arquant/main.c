@@ -2,10 +2,8 @@
 #include "userspace/arquant/command.h"
 
 #include "dispatcher/messages.h"
-#include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -65,39 +63,6 @@ int arq_command_check_twice(const char *verb, char *const *names, size_t count)
 				return arq_command_usage(verb, "'%s' is named twice", names[i]);
 		}
 	}
-	return 0;
-}
-
-int arq_command_bad_option(char **argv, int option)
-{
-	/* A long option that is refused leaves optopt 0 (unknown) or its value (argument). */
-	const char *text = argv[optind - 1];
-	char letter[] = {'-', (char)optopt, '\0'};
-
-	if (optopt > 0 && optopt < 128 && strncmp(text, "--", 2) != 0)
-		text = letter;
-	if (option == ':')
-		return arq_command_usage(argv[0], "option '%s' needs a value", text);
-	return arq_command_usage(argv[0], "option '%s' is not known or takes no value", text);
-}
-
-int arq_command_parse_duration(const char *verb, const char *text, uint64_t *nanoseconds)
-{
-	if (arq_duration_parse(text, nanoseconds) || *nanoseconds == 0)
-		return arq_command_usage(verb, "'%.40s' is no duration, as 500ms, 10s or 2m", text);
-	return 0;
-}
-
-int arq_command_parse_number(const char *verb, const char *text, uint64_t min, uint64_t max,
-			     uint64_t *number)
-{
-	size_t digits = strspn(text, "0123456789");
-
-	errno = 0;
-	*number = strtoull(text, NULL, 10);
-	if (digits == 0 || text[digits] || errno || *number < min || *number > max)
-		return arq_command_usage(verb, "'%.40s' is no number from %llu to %llu", text,
-					 (unsigned long long)min, (unsigned long long)max);
 	return 0;
 }
 

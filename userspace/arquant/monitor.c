@@ -5,9 +5,9 @@
 #include "userspace/arquant/loop.h"
 #include "userspace/arquant/monitor_print.h"
 #include "userspace/arquant/monitor_slots.h"
+#include "userspace/arquant/options.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +50,6 @@ struct options {
 	uint64_t duration_ns; /* 0: no end */
 	uint64_t one_in; /* times 1 packet in so many, 0: none */
 	bool json;
-	bool help;
 };
 
 /* When what is due, CLOCK_MONOTONIC; 0: never. */
@@ -159,61 +158,30 @@ static int watch(const struct options *options, char *const *names, size_t count
 		    : 0;
 }
 
-/* --- options ---------------------------------------------------------------------------------- */
-
-static int take_option(struct options *options, int option, char **argv)
-{
-	switch (option) {
-	case 'i':
-		return arq_command_parse_duration(VERB, optarg, &options->interval_ns);
-	case 'c':
-		return arq_command_parse_number(VERB, optarg, 1, UINT64_MAX, &options->count);
-	case 'd':
-		return arq_command_parse_duration(VERB, optarg, &options->duration_ns);
-	case 't':
-		return arq_command_parse_number(VERB, optarg, 0, ONE_IN_MAX, &options->one_in);
-	case 'j':
-		options->json = true;
-		return 0;
-	case 'v':
-		arq_command_set_verbose();
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
-	default:
-		return arq_command_bad_option(argv, option);
-	}
-}
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"interval", required_argument, NULL, 'i'}, {"count", required_argument, NULL, 'c'},
-		{"duration", required_argument, NULL, 'd'}, {"time", required_argument, NULL, 't'},
-		{"json", no_argument, NULL, 'j'},           {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":i:c:d:t:jvh", known, NULL)) != -1)
-		code = take_option(options, option, argv);
-	return code;
-}
+/* --- the command ------------------------------------------------------------------------------ */
 
 int arq_command_monitor(int argc, char **argv)
 {
 	struct options options = {.interval_ns = INTERVAL_NS, .one_in = ONE_IN};
+	const struct arq_option own[] = {
+		{.name = "interval", .letter = 'i', .duration_ns = &options.interval_ns},
+		{.name = "count",
+		 .letter = 'c',
+		 .number = &options.count,
+		 .min = 1,
+		 .max = UINT64_MAX},
+		{.name = "duration", .letter = 'd', .duration_ns = &options.duration_ns},
+		{.name = "time", .letter = 't', .number = &options.one_in, .max = ONE_IN_MAX},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
-	code = watch(&options, argv + optind, (size_t)(argc - optind), &error);
+	code = watch(&options, read.names, read.names_count, &error);
 	return code ? arq_command_fail(VERB, &error) : ARQ_EXIT_DONE;
 }

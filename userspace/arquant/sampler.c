@@ -21,6 +21,14 @@ static struct subcommand {
 	{NULL, NULL, NULL, ""},
 };
 
+int arq_sampler_take_filter(const char *verb, const struct arq_option *option, const char *value)
+{
+	struct arq_error error = {0};
+
+	return arq_filter_add(option->to, value, &error) ? arq_command_usage(verb, "%s", error.text)
+							 : 0;
+}
+
 static int print_help(void)
 {
 	printf("Usage: arquant sampler WHAT [IFACE...] [OPTION...]\n"

@@ -13,6 +13,7 @@
 #include "progs/sampler/filter.h"
 #include "progs/sampler/flow.h"
 #include "progs/sampler/reader.h"
+#include "userspace/arquant/options.h"
 #include "userspace/common/error.h"
 
 #include <arquant/sample.h>
@@ -26,6 +27,22 @@ int arq_sampler_capture(int argc, char **argv);
 int arq_sampler_export(int argc, char **argv);
 int arq_sampler_top(int argc, char **argv);
 int arq_sampler_tune(int argc, char **argv);
+
+/* --filter, of those that show samples: `to` is a struct arq_filter. */
+int arq_sampler_take_filter(const char *verb, const struct arq_option *option, const char *value);
+#define ARQ_SAMPLER_OPTION_FILTER(filter)                                                        \
+	{                                                                                        \
+		.name = "filter", .letter = 'f', .take = arq_sampler_take_filter, .to = (filter) \
+	}
+
+/* Of their help texts. */
+#define ARQ_SAMPLER_HELP_FILTER                                                                    \
+	"  -f, --filter TERM     only samples that match; several terms must all match. TERM is\n" \
+	"                        KEY=VALUE[,VALUE...] of slot, verdict, reason, rule, service,\n"  \
+	"                        from, to, flow (prefixes), proto: -f verdict=drop -f proto=udp\n"
+#define ARQ_SAMPLER_HELP_END                                               \
+	"  -v, --verbose         after a failure, show what libbpf said\n" \
+	"  -h, --help            print this\n"
 
 /* What a handler returns to end the loop in good order: no errno that a ring or a file gives. */
 #define ARQ_WATCH_ENOUGH (-ECANCELED)

@@ -5,7 +5,7 @@
 #include "progs/sampler/json.h"
 #include "progs/sampler/summary.h"
 #include "userspace/arquant/command.h"
-#include "userspace/arquant/sampler_options.h"
+#include "userspace/arquant/options.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -39,13 +39,6 @@ static const char help[] =
 	"1M\n" ARQ_SAMPLER_HELP_END "\n"
 	"A line says: time, interface, queue, verdict, reason or rule, packet, length.\n"
 	"Example: arquant sampler capture eth0 -w - | tshark -r -\n";
-
-enum long_option {
-	OPTION_ROTATE_SIZE = 256,
-	OPTION_ROTATE_TIME,
-	OPTION_KEEP,
-	OPTION_BUFFER,
-};
 
 #define BUFFER_MIN (64u << 10)
 #define BUFFER_MAX (1u << 30)
@@ -192,57 +185,40 @@ static int capture_packets(const struct options *options, struct arq_error *erro
 /* --- options ---------------------------------------------------------------------------------- */
 
 /* "500K", "10M", "2G"; powers of 1024. */
-static int parse_size(const char *text, uint64_t min, uint64_t max, uint64_t *bytes)
+static int parse_size(const char *verb, const struct arq_option *option, const char *value,
+		      uint64_t *bytes)
 {
 	static const char units[] = "KMG";
-	size_t digits = strspn(text, "0123456789");
-	const char *unit = text[digits] ? strchr(units, text[digits]) : NULL;
+	size_t digits = strspn(value, "0123456789");
+	const char *unit = value[digits] ? strchr(units, value[digits]) : NULL;
 	uint64_t number = 0;
 
-	if (digits == 0 || digits > 12 || (text[digits] && (!unit || text[digits + 1])))
-		return arq_command_usage(VERB, "'%.40s' is no size, as 500K, 10M or 2G", text);
+	if (digits == 0 || digits > 12 || (value[digits] && (!unit || value[digits + 1])))
+		return arq_command_usage(verb, "'%.40s' is no size, as 500K, 10M or 2G", value);
 	for (size_t i = 0; i < digits; i++)
-		number = number * 10 + (uint64_t)(text[i] - '0');
+		number = number * 10 + (uint64_t)(value[i] - '0');
 	*bytes = number << (unit ? 10 * (unit - units + 1) : 0);
-	if (*bytes < min || *bytes > max)
-		return arq_command_usage(VERB, "'%.40s' is out of range: %llu to %llu bytes", text,
-					 (unsigned long long)min, (unsigned long long)max);
+	if (*bytes < option->min || *bytes > option->max)
+		return arq_command_usage(verb, "'%.40s' is out of range: %llu to %llu bytes", value,
+					 (unsigned long long)option->min,
+					 (unsigned long long)option->max);
 	return 0;
 }
 
-static int parse_buffer(struct options *options, const char *text)
+static int take_size(const char *verb, const struct arq_option *option, const char *value)
+{
+	return parse_size(verb, option, value, option->to);
+}
+
+static int take_buffer(const char *verb, const struct arq_option *option, const char *value)
 {
 	uint64_t bytes = 0;
 
-	int code = parse_size(text, BUFFER_MIN, BUFFER_MAX, &bytes);
+	int code = parse_size(verb, option, value, &bytes);
 	if (!code && bytes & (bytes - 1))
-		return arq_command_usage(VERB, "'%.40s' is no power of two", text);
-	options->watch.ring_bytes = (uint32_t)bytes;
+		return arq_command_usage(verb, "'%.40s' is no power of two", value);
+	*(uint32_t *)option->to = (uint32_t)bytes;
 	return code;
-}
-
-static int take_option(int option, const char *value, void *context)
-{
-	struct options *options = context;
-
-	switch (option) {
-	case 'w':
-		options->file.path = value;
-		return 0;
-	case OPTION_ROTATE_SIZE:
-		return parse_size(value, 4096, 1ull << 50, &options->file.rotate_bytes);
-	case OPTION_ROTATE_TIME:
-		return arq_command_parse_duration(VERB, value, &options->file.rotate_ns);
-	case OPTION_KEEP:
-		return arq_command_parse_number(VERB, value, 1, 999999, &options->file.keep);
-	case OPTION_BUFFER:
-		return parse_buffer(options, value);
-	case 'x':
-		options->hex = true;
-		return 0;
-	default:
-		return arq_command_parse_number(VERB, value, 1, UINT64_MAX, &options->count);
-	}
 }
 
 /* What the options mean only together. */
@@ -265,39 +241,54 @@ static int check_options(const struct options *options)
 	return 0;
 }
 
-static const struct option own_options[] = {
-	{"write", required_argument, NULL, 'w'},
-	{"rotate-size", required_argument, NULL, OPTION_ROTATE_SIZE},
-	{"rotate-time", required_argument, NULL, OPTION_ROTATE_TIME},
-	{"keep", required_argument, NULL, OPTION_KEEP},
-	{"buffer", required_argument, NULL, OPTION_BUFFER},
-	{"hex", no_argument, NULL, 'x'},
-	{"count", required_argument, NULL, 'c'},
-	{NULL, 0, NULL, 0},
-};
+static int capture(struct options *options)
+{
+	struct arq_error error = {0};
+
+	int code = check_options(options);
+	if (code)
+		return code;
+	code = capture_packets(options, &error);
+	return code ? arq_command_fail(VERB, &error) : ARQ_EXIT_DONE;
+}
 
 int arq_sampler_capture(int argc, char **argv)
 {
 	struct options options = {0};
-	struct arq_sampler_options read = {.verb = VERB,
-					   .help = help,
-					   .letters = "w:xc:",
-					   .own = own_options,
-					   .take = take_option,
-					   .context = &options,
-					   .json = &options.json,
-					   .filter = &options.watch.filter,
-					   .duration_ns = &options.watch.duration_ns};
-	struct arq_error error = {0};
+	struct arq_capture_file_options *file = &options.file;
+	struct arq_watch_options *watch = &options.watch;
+	const struct arq_option own[] = {
+		{.name = "write", .letter = 'w', .text = &file->path},
+		{.name = "rotate-size",
+		 .take = take_size,
+		 .to = &file->rotate_bytes,
+		 .min = 4096,
+		 .max = 1ull << 50},
+		{.name = "rotate-time", .duration_ns = &file->rotate_ns},
+		{.name = "keep", .number = &file->keep, .min = 1, .max = 999999},
+		{.name = "buffer",
+		 .take = take_buffer,
+		 .to = &watch->ring_bytes,
+		 .min = BUFFER_MIN,
+		 .max = BUFFER_MAX},
+		{.name = "hex", .letter = 'x', .flag = &options.hex},
+		{.name = "count",
+		 .letter = 'c',
+		 .number = &options.count,
+		 .min = 1,
+		 .max = UINT64_MAX},
+		{.name = "duration", .letter = 'd', .duration_ns = &watch->duration_ns},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_SAMPLER_OPTION_FILTER(&watch->filter),
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	int code;
 
-	if (!arq_sampler_options_read(&read, argc, argv, &code))
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	code = check_options(&options);
-	if (code)
-		return code;
-	options.watch.names = read.names;
-	options.watch.names_count = read.names_count;
-	code = capture_packets(&options, &error);
-	return code ? arq_command_fail(VERB, &error) : ARQ_EXIT_DONE;
+	watch->names = read.names;
+	watch->names_count = read.names_count;
+	return capture(&options);
 }

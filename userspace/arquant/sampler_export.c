@@ -5,8 +5,8 @@
 #include "progs/sampler/sflow.h"
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/loop.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/sampler_link.h"
-#include "userspace/arquant/sampler_options.h"
 #include "userspace/common/config.h"
 
 #include <errno.h>
@@ -43,10 +43,6 @@ static const char help[] =
 #define TICK_NS 500000000u
 
 #define COUNTERS_DEFAULT_NS 30000000000ull
-
-enum long_option {
-	OPTION_COUNTERS = 256,
-};
 
 struct options {
 	struct arq_watch_options watch;
@@ -334,59 +330,44 @@ static int read_config(struct options *options, struct arq_error *error)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static int parse_collector(struct options *options, const char *text)
+static int take_collector(const char *verb, const struct arq_option *option, const char *value)
 {
+	struct options *options = option->to;
+
 	if (options->collectors_count == COLLECTORS_MAX)
-		return arq_command_usage(VERB, "more than %d collectors", COLLECTORS_MAX);
+		return arq_command_usage(verb, "more than %d collectors", COLLECTORS_MAX);
 	options->sflow = true;
-	if (arq_address_parse(&options->collectors[options->collectors_count++], text))
-		return arq_command_usage(VERB, "'%.60s' is no collector, as 192.0.2.9:6343", text);
+	if (arq_address_parse(&options->collectors[options->collectors_count++], value))
+		return arq_command_usage(verb, "'%.60s' is no collector, as 192.0.2.9:6343", value);
 	return 0;
 }
 
-static int take_option(int option, const char *value, void *context)
+static int take_agent(const char *verb, const struct arq_option *option, const char *value)
 {
-	struct options *options = context;
-
-	switch (option) {
-	case 's':
-		return parse_collector(options, value);
-	case 'a':
-		return arq_config_parse_host(value, &options->agent)
-			       ? arq_command_usage(VERB, "'%.60s' is no IP address", value)
-			       : 0;
-	case OPTION_COUNTERS:
-		return arq_command_parse_duration(VERB, value, &options->counters_ns);
-	default:
-		options->config = value;
-		return 0;
-	}
+	return arq_config_parse_host(value, option->to)
+		       ? arq_command_usage(verb, "'%.60s' is no IP address", value)
+		       : 0;
 }
-
-static const struct option own_options[] = {
-	{"sflow", required_argument, NULL, 's'},
-	{"agent", required_argument, NULL, 'a'},
-	{"counters", required_argument, NULL, OPTION_COUNTERS},
-	{"config", required_argument, NULL, 'C'},
-	{NULL, 0, NULL, 0},
-};
 
 int arq_sampler_export(int argc, char **argv)
 {
 	struct options options = {.watch = {.wait = true, .tick_ns = TICK_NS}};
-	struct arq_sampler_options read = {.verb = VERB,
-					   .help = help,
-					   .letters = "s:a:C:",
-					   .own = own_options,
-					   .take = take_option,
-					   .context = &options,
-					   .json = &options.json,
-					   .filter = &options.watch.filter,
-					   .duration_ns = &options.watch.duration_ns};
+	const struct arq_option own[] = {
+		{.name = "sflow", .letter = 's', .take = take_collector, .to = &options},
+		{.name = "agent", .letter = 'a', .take = take_agent, .to = &options.agent},
+		{.name = "counters", .duration_ns = &options.counters_ns},
+		{.name = "config", .letter = 'C', .text = &options.config},
+		{.name = "duration", .letter = 'd', .duration_ns = &options.watch.duration_ns},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_SAMPLER_OPTION_FILTER(&options.watch.filter),
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
 	int code;
 
-	if (!arq_sampler_options_read(&read, argc, argv, &code))
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
 	options.watch.names = read.names;
 	options.watch.names_count = read.names_count;

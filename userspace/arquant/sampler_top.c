@@ -6,7 +6,7 @@
 #include "progs/sampler/table.h"
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/loop.h"
-#include "userspace/arquant/sampler_options.h"
+#include "userspace/arquant/options.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -254,58 +254,41 @@ static int show(const struct options *options, struct arq_error *error)
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-static int parse_key(struct options *options, const char *text)
+static int take_key(const char *verb, const struct arq_option *option, const char *value)
 {
-	int key = arq_table_key_parse(text);
+	int key = arq_table_key_parse(value);
 
 	if (key < 0)
-		return arq_command_usage(VERB,
+		return arq_command_usage(verb,
 					 "'%.40s' is none of flow, source, destination, service, "
 					 "reason, quic",
-					 text);
-	options->key = (enum arq_table_key)key;
+					 value);
+	*(enum arq_table_key *)option->to = (enum arq_table_key)key;
 	return 0;
 }
-
-static int take_option(int option, const char *value, void *context)
-{
-	struct options *options = context;
-
-	switch (option) {
-	case 'b':
-		return parse_key(options, value);
-	case 'n':
-		return arq_command_parse_number(VERB, value, 1, ROWS_MAX, &options->rows);
-	case 'i':
-		return arq_command_parse_duration(VERB, value, &options->watch.tick_ns);
-	default:
-		return arq_command_parse_number(VERB, value, 1, UINT64_MAX, &options->count);
-	}
-}
-
-static const struct option own_options[] = {
-	{"by", required_argument, NULL, 'b'},
-	{"rows", required_argument, NULL, 'n'},
-	{"interval", required_argument, NULL, 'i'},
-	{"count", required_argument, NULL, 'c'},
-	{NULL, 0, NULL, 0},
-};
 
 int arq_sampler_top(int argc, char **argv)
 {
 	struct options options = {.rows = ROWS_DEFAULT, .watch = {.tick_ns = INTERVAL_NS}};
-	struct arq_sampler_options read = {.verb = VERB,
-					   .help = help,
-					   .letters = "b:n:i:c:",
-					   .own = own_options,
-					   .take = take_option,
-					   .context = &options,
-					   .json = &options.json,
-					   .filter = &options.watch.filter};
+	const struct arq_option own[] = {
+		{.name = "by", .letter = 'b', .take = take_key, .to = &options.key},
+		{.name = "rows", .letter = 'n', .number = &options.rows, .min = 1, .max = ROWS_MAX},
+		{.name = "interval", .letter = 'i', .duration_ns = &options.watch.tick_ns},
+		{.name = "count",
+		 .letter = 'c',
+		 .number = &options.count,
+		 .min = 1,
+		 .max = UINT64_MAX},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_SAMPLER_OPTION_FILTER(&options.watch.filter),
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
 	int code;
 
-	if (!arq_sampler_options_read(&read, argc, argv, &code))
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
 	options.watch.names = read.names;
 	options.watch.names_count = read.names_count;

@@ -6,7 +6,7 @@
 #include "progs/sampler/control.h"
 #include "progs/sampler/json.h"
 #include "userspace/arquant/command.h"
-#include "userspace/arquant/sampler_options.h"
+#include "userspace/arquant/options.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -32,11 +32,12 @@ static const char help[] =
 
 #define SNAPLEN_MIN 14 /* the Ethernet header */
 
-/* -1 where nothing is to change. */
+#define UNCHANGED UINT64_MAX
+
 struct options {
-	int64_t one_in;
-	int64_t drop_one_in;
-	int64_t snaplen;
+	uint64_t one_in;
+	uint64_t drop_one_in;
+	uint64_t snaplen;
 	bool json;
 };
 
@@ -109,7 +110,8 @@ static int find_targets(struct targets *targets, char *const *names, size_t coun
 
 static bool changes(const struct options *options)
 {
-	return options->one_in >= 0 || options->drop_one_in >= 0 || options->snaplen >= 0;
+	return options->one_in != UNCHANGED || options->drop_one_in != UNCHANGED ||
+	       options->snaplen != UNCHANGED;
 }
 
 /* All or none: what was changed before a failure is taken back. */
@@ -123,11 +125,11 @@ static int set_targets(const struct options *options, struct targets *targets,
 	for (; !code && done < targets->count; done++) {
 		struct target *target = &targets->all[done];
 		target->rates = target->before;
-		if (options->one_in >= 0)
+		if (options->one_in != UNCHANGED)
 			target->rates.one_in = (uint32_t)options->one_in;
-		if (options->drop_one_in >= 0)
+		if (options->drop_one_in != UNCHANGED)
 			target->rates.drop_one_in = (uint32_t)options->drop_one_in;
-		if (options->snaplen >= 0)
+		if (options->snaplen != UNCHANGED)
 			target->rates.snaplen = (uint32_t)options->snaplen;
 		if (changes(options))
 			code = arq_sampler_set(target->directory, &target->rates, error);
@@ -182,45 +184,28 @@ static int tune(const struct options *options, char *const *names, size_t count,
 	return code;
 }
 
-/* --- options ---------------------------------------------------------------------------------- */
-
-static int take_option(int option, const char *value, void *context)
-{
-	struct options *options = context;
-	int64_t *to = option == 'n'   ? &options->one_in
-		      : option == 'd' ? &options->drop_one_in
-				      : &options->snaplen;
-	uint64_t number;
-
-	int code = option == 's' ? arq_command_parse_number(VERB, value, SNAPLEN_MIN,
-							    ARQ_SNAPLEN_MAX, &number)
-				 : arq_command_parse_number(VERB, value, 0, UINT32_MAX, &number);
-	if (!code)
-		*to = (int64_t)number;
-	return code;
-}
-
-static const struct option own_options[] = {
-	{"one-in", required_argument, NULL, 'n'},
-	{"drops", required_argument, NULL, 'd'},
-	{"snaplen", required_argument, NULL, 's'},
-	{NULL, 0, NULL, 0},
-};
+/* --- the command ------------------------------------------------------------------------------ */
 
 int arq_sampler_tune(int argc, char **argv)
 {
-	struct options options = {.one_in = -1, .drop_one_in = -1, .snaplen = -1};
-	struct arq_sampler_options read = {.verb = VERB,
-					   .help = help,
-					   .letters = "n:d:s:",
-					   .own = own_options,
-					   .take = take_option,
-					   .context = &options,
-					   .json = &options.json};
+	struct options options = {UNCHANGED, UNCHANGED, UNCHANGED, false};
+	const struct arq_option own[] = {
+		{.name = "one-in", .letter = 'n', .number = &options.one_in, .max = UINT32_MAX},
+		{.name = "drops", .letter = 'd', .number = &options.drop_one_in, .max = UINT32_MAX},
+		{.name = "snaplen",
+		 .letter = 's',
+		 .number = &options.snaplen,
+		 .min = SNAPLEN_MIN,
+		 .max = ARQ_SNAPLEN_MAX},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
 	int code;
 
-	if (!arq_sampler_options_read(&read, argc, argv, &code))
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
 	code = tune(&options, read.names, read.names_count, &error);
 	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);

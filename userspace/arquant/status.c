@@ -3,11 +3,10 @@
 
 #include "dispatcher/kernel.h"
 #include "userspace/arquant/loop.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/report.h"
-#include "userspace/common/config.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <net/if.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -36,59 +35,7 @@ struct options {
 	uint64_t watch_ns; /* 0: once */
 	uint64_t count; /* 0: no end */
 	bool json;
-	bool help;
 };
-
-/* --- options ---------------------------------------------------------------------------------- */
-
-/* The time may follow as a word of its own: one that begins as no interface's name would. */
-static int take_watch(struct options *options, char **argv)
-{
-	uint64_t unused;
-
-	options->watch_ns = WATCH_NS;
-	if (!optarg && argv[optind] && arq_duration_parse(argv[optind], &unused) == 0)
-		optarg = argv[optind++];
-	return optarg ? arq_command_parse_duration("status", optarg, &options->watch_ns) : 0;
-}
-
-static int take_option(struct options *options, int option, char **argv)
-{
-	switch (option) {
-	case 'w':
-		return take_watch(options, argv);
-	case 'c':
-		return arq_command_parse_number("status", optarg, 1, UINT64_MAX, &options->count);
-	case 'j':
-		options->json = true;
-		return 0;
-	case 'v':
-		arq_command_set_verbose();
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
-	default:
-		return arq_command_bad_option(argv, option);
-	}
-}
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"watch", optional_argument, NULL, 'w'}, {"count", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'},        {"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (code == 0 && (option = getopt_long(argc, argv, ":w::c:jvh", known, NULL)) != -1)
-		code = take_option(options, option, argv);
-	if (code == 0 && options->count && !options->watch_ns)
-		code = arq_command_usage("status", "--count goes with --watch");
-	return code;
-}
 
 /* --- once ------------------------------------------------------------------------------------- */
 
@@ -239,16 +186,29 @@ static int status(const struct options *options, char *const *names, size_t coun
 int arq_command_status(int argc, char **argv)
 {
 	struct options options = {0};
+	const struct arq_option own[] = {
+		{.name = "watch",
+		 .letter = 'w',
+		 .duration_ns = &options.watch_ns,
+		 .otherwise_ns = WATCH_NS},
+		{.name = "count",
+		 .letter = 'c',
+		 .number = &options.count,
+		 .min = 1,
+		 .max = UINT64_MAX},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = "status", .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish("status");
-	}
-	code = status(&options, argv + optind, (size_t)(argc - optind), &error);
+	if (options.count && !options.watch_ns)
+		return arq_command_usage("status", "--count goes with --watch");
+	code = status(&options, read.names, read.names_count, &error);
 	if (code)
 		return arq_command_fail("status", &error);
 	/* The watch flushed what it printed, or has nobody to print to. */

@@ -2,16 +2,18 @@
 #include "userspace/arquant/command.h"
 
 #include "dispatcher/pins.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/trace_file.h"
 #include "userspace/arquant/trace_packet.h"
 #include "userspace/arquant/trace_report.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define VERB "trace"
 
 static const char help[] =
 	"Usage: arquant trace IFACE --udp|--tcp|--icmp --from ADDR[:PORT] --to ADDR[:PORT] "
@@ -60,281 +62,128 @@ static const char help[] =
 
 struct options {
 	struct arq_trace_spec packet;
-	bool has_from, has_to, has_icmp_type;
+	uint64_t ttl, dscp, length;
+	bool has_icmp_type;
 	const char *hex;
 	const char *pcap;
 	uint64_t number; /* of the file's packets; 0: all */
-	struct arq_trace_options trace;
+	uint64_t queue;
+	bool skip_foreign;
 	bool json;
-	bool help;
-};
-
-/* Options without a letter, from beyond all letters on. */
-enum {
-	OPTION_UDP = 256,
-	OPTION_TCP,
-	OPTION_ICMP,
-	OPTION_FROM,
-	OPTION_TO,
-	OPTION_VLAN,
-	OPTION_TTL,
-	OPTION_DSCP,
-	OPTION_LENGTH,
-	OPTION_TCP_FLAGS,
-	OPTION_ICMP_TYPE,
-	OPTION_QUIC_INITIAL,
-	OPTION_QUIC_SHORT,
-	OPTION_HEX,
-	OPTION_PCAP,
-	OPTION_PACKET,
-	OPTION_QUEUE,
-	OPTION_SKIP_FOREIGN,
-};
-
-static const struct option known[] = {
-	{"udp", no_argument, NULL, OPTION_UDP},
-	{"tcp", no_argument, NULL, OPTION_TCP},
-	{"icmp", no_argument, NULL, OPTION_ICMP},
-	{"from", required_argument, NULL, OPTION_FROM},
-	{"to", required_argument, NULL, OPTION_TO},
-	{"vlan", required_argument, NULL, OPTION_VLAN},
-	{"ttl", required_argument, NULL, OPTION_TTL},
-	{"dscp", required_argument, NULL, OPTION_DSCP},
-	{"length", required_argument, NULL, OPTION_LENGTH},
-	{"tcp-flags", required_argument, NULL, OPTION_TCP_FLAGS},
-	{"icmp-type", required_argument, NULL, OPTION_ICMP_TYPE},
-	{"quic-initial", no_argument, NULL, OPTION_QUIC_INITIAL},
-	{"quic-short", no_argument, NULL, OPTION_QUIC_SHORT},
-	{"hex", required_argument, NULL, OPTION_HEX},
-	{"pcap", required_argument, NULL, OPTION_PCAP},
-	{"packet", required_argument, NULL, OPTION_PACKET},
-	{"queue", required_argument, NULL, OPTION_QUEUE},
-	{"skip-foreign", no_argument, NULL, OPTION_SKIP_FOREIGN},
-	{"json", no_argument, NULL, 'j'},
-	{"verbose", no_argument, NULL, 'v'},
-	{"help", no_argument, NULL, 'h'},
-	{NULL, 0, NULL, 0},
 };
 
 /* --- options ---------------------------------------------------------------------------------- */
 
-/* Decimal digits up to `end`, no signs or blanks. */
-static bool read_number(const char *text, uint64_t max, uint64_t *value, const char **end)
+static int take_protocol(const char *verb, const struct arq_option *option, const char *value)
 {
-	char *stop;
+	struct arq_trace_spec *packet = option->to;
 
-	if (*text < '0' || *text > '9')
-		return false;
-	errno = 0;
-	*value = strtoull(text, &stop, 10);
-	*end = stop;
-	return errno == 0 && *value <= max;
-}
-
-static int take_number(const char *option, uint64_t min, uint64_t max, uint64_t *value)
-{
-	const char *end;
-
-	if (read_number(optarg, max, value, &end) && *end == '\0' && *value >= min)
-		return 0;
-	return arq_command_usage("trace", "--%s %.40s: a number from %llu to %llu is needed",
-				 option, optarg, (unsigned long long)min, (unsigned long long)max);
-}
-
-static int take_byte(const char *option, uint64_t max, uint8_t *byte)
-{
-	uint64_t value = 0;
-
-	int code = take_number(option, 0, max, &value);
-	*byte = (uint8_t)value;
-	return code;
-}
-
-static int take_protocol(struct arq_trace_spec *packet, int protocol, enum arq_trace_quic quic)
-{
-	if (packet->protocol && packet->protocol != protocol)
-		return arq_command_usage("trace", "a packet has one protocol: --udp, --tcp or "
-						  "--icmp");
-	if (quic && packet->quic && packet->quic != quic)
-		return arq_command_usage("trace", "either --quic-initial or --quic-short");
-	packet->protocol = protocol;
-	if (quic)
-		packet->quic = quic;
+	(void)value;
+	if (packet->protocol && packet->protocol != option->what)
+		return arq_command_usage(verb, "a packet has one protocol: --udp, --tcp or --icmp");
+	packet->protocol = option->what;
 	return 0;
 }
 
-static int take_end(const char *option, uint16_t port, union arq_address *address, bool *has)
+static int take_quic(const char *verb, const struct arq_option *option, const char *value)
 {
-	*has = true;
-	if (arq_trace_parse_end(optarg, port, address) == 0)
+	struct arq_trace_spec *packet = option->to;
+	enum arq_trace_quic quic = (enum arq_trace_quic)option->what;
+	const struct arq_option udp = {.to = packet, .what = IPPROTO_UDP};
+
+	if (packet->quic && packet->quic != quic)
+		return arq_command_usage(verb, "either --quic-initial or --quic-short");
+	packet->quic = quic;
+	return take_protocol(verb, &udp, value);
+}
+
+static int take_end(const char *verb, const struct arq_option *option, const char *value)
+{
+	if (arq_trace_parse_end(value, (uint16_t)option->what, option->to) == 0)
 		return 0;
-	return arq_command_usage("trace",
+	return arq_command_usage(verb,
 				 "--%s %.60s: an address like 192.0.2.1, 192.0.2.1:443 or "
 				 "[2001:db8::1]:443 is needed",
-				 option, optarg);
+				 option->name, value);
 }
 
-static int take_tag(struct arq_trace_spec *packet)
+static int take_tag(const char *verb, const struct arq_option *option, const char *value)
 {
-	uint64_t id = 0;
+	struct arq_trace_spec *packet = option->to;
+	const char *end;
+	uint64_t id;
 
 	if (packet->tag_count == ARQ_TRACE_TAGS_MAX)
-		return arq_command_usage("trace", "--vlan: a packet takes two tags at most");
-	int code = take_number("vlan", 0, 4095, &id);
+		return arq_command_usage(verb, "--vlan: a packet takes two tags at most");
+	if (!arq_option_parse_digits(value, 4095, &id, &end) || *end)
+		return arq_command_usage(verb, "--vlan %.40s: a number from 0 to 4095 is needed",
+					 value);
 	packet->tags[packet->tag_count++] = (uint16_t)id;
-	return code;
+	return 0;
 }
 
-static int take_icmp_type(struct options *options)
+static int take_icmp_type(const char *verb, const struct arq_option *option, const char *value)
 {
+	struct options *options = option->to;
 	uint64_t type = 0, code = 0;
 	const char *end = "";
 
-	options->has_icmp_type = true;
-	bool good = read_number(optarg, 255, &type, &end);
+	bool good = arq_option_parse_digits(value, 255, &type, &end);
 	if (good && *end == '/')
-		good = read_number(end + 1, 255, &code, &end);
+		good = arq_option_parse_digits(end + 1, 255, &code, &end);
+	if (!good || *end)
+		return arq_command_usage(verb,
+					 "--icmp-type %.40s: TYPE or TYPE/CODE, numbers from 0 to "
+					 "255, is needed",
+					 value);
+	options->has_icmp_type = true;
 	options->packet.icmp_type = (uint8_t)type;
 	options->packet.icmp_code = (uint8_t)code;
-	if (good && *end == '\0')
-		return 0;
-	return arq_command_usage("trace",
-				 "--icmp-type %.40s: TYPE or TYPE/CODE, numbers from 0 to "
-				 "255, is needed",
-				 optarg);
-}
-
-static int take_length(struct arq_trace_spec *packet)
-{
-	uint64_t length = 0;
-
-	int code = take_number("length", 1, 65535, &length);
-	packet->length = (size_t)length;
-	return code;
-}
-
-static int take_queue(struct options *options)
-{
-	uint64_t queue = 0;
-
-	int code = take_number("queue", 0, UINT16_MAX, &queue);
-	options->trace.queue = (uint32_t)queue;
-	return code;
-}
-
-static int take_tcp_flags(struct arq_trace_spec *packet)
-{
-	if (arq_trace_parse_tcp_flags(optarg, &packet->tcp_flags) == 0)
-		return 0;
-	return arq_command_usage("trace",
-				 "--tcp-flags %.40s: names of flags are needed, like "
-				 "syn,ack",
-				 optarg);
-}
-
-/* Options that describe a packet. Returns -1 for another one. */
-static int take_packet_option(struct options *options, int option)
-{
-	struct arq_trace_spec *packet = &options->packet;
-
-	switch (option) {
-	case OPTION_UDP:
-		return take_protocol(packet, IPPROTO_UDP, ARQ_TRACE_QUIC_NONE);
-	case OPTION_TCP:
-		return take_protocol(packet, IPPROTO_TCP, ARQ_TRACE_QUIC_NONE);
-	case OPTION_ICMP:
-		return take_protocol(packet, IPPROTO_ICMP, ARQ_TRACE_QUIC_NONE);
-	case OPTION_QUIC_INITIAL:
-		return take_protocol(packet, IPPROTO_UDP, ARQ_TRACE_QUIC_INITIAL);
-	case OPTION_QUIC_SHORT:
-		return take_protocol(packet, IPPROTO_UDP, ARQ_TRACE_QUIC_SHORT);
-	case OPTION_FROM:
-		return take_end("from", PORT_FROM, &packet->from, &options->has_from);
-	case OPTION_TO:
-		return take_end("to", PORT_TO, &packet->to, &options->has_to);
-	case OPTION_VLAN:
-		return take_tag(packet);
-	case OPTION_TTL:
-		return take_byte("ttl", 255, &packet->ttl);
-	case OPTION_DSCP:
-		return take_byte("dscp", 63, &packet->dscp);
-	case OPTION_LENGTH:
-		return take_length(packet);
-	case OPTION_TCP_FLAGS:
-		return take_tcp_flags(packet);
-	case OPTION_ICMP_TYPE:
-		return take_icmp_type(options);
-	default:
-		return -1;
-	}
-}
-
-static int take_option(struct options *options, int option, char **argv)
-{
-	int code = take_packet_option(options, option);
-	if (code >= 0)
-		return code;
-	switch (option) {
-	case OPTION_HEX:
-		options->hex = optarg;
-		return 0;
-	case OPTION_PCAP:
-		options->pcap = optarg;
-		return 0;
-	case OPTION_PACKET:
-		return take_number("packet", 1, UINT64_MAX, &options->number);
-	case OPTION_QUEUE:
-		return take_queue(options);
-	case OPTION_SKIP_FOREIGN:
-		options->trace.skip_foreign = true;
-		return 0;
-	case 'j':
-		options->json = true;
-		return 0;
-	case 'v':
-		arq_command_set_verbose();
-		return 0;
-	case 'h':
-		options->help = true;
-		return 0;
-	default:
-		return arq_command_bad_option(argv, option);
-	}
-}
-
-static int check_description(struct options *options)
-{
-	struct arq_trace_spec *packet = &options->packet;
-
-	if (!packet->protocol)
-		return arq_command_usage("trace",
-					 "a packet is missing: --udp, --tcp or --icmp with "
-					 "--from and --to, or --hex, or --pcap");
-	if (!options->has_from || !options->has_to)
-		return arq_command_usage("trace", "a packet needs --from and --to");
-	if (packet->protocol == IPPROTO_ICMP && !options->has_icmp_type)
-		packet->icmp_type = packet->to.sa.sa_family == AF_INET6 ? ICMPV6_ECHO : ICMP_ECHO;
 	return 0;
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
+static int take_tcp_flags(const char *verb, const struct arq_option *option, const char *value)
 {
-	int option, code = 0;
+	struct arq_trace_spec *packet = option->to;
 
-	opterr = 0;
-	while (code == 0 && (option = getopt_long(argc, argv, ":jvh", known, NULL)) != -1)
-		code = take_option(options, option, argv);
-	if (code || options->help)
-		return code;
-	if (argc - optind != 1)
-		return arq_command_usage("trace", "one interface is needed");
-	bool described = options->packet.protocol || options->has_from || options->has_to;
+	if (arq_trace_parse_tcp_flags(value, &packet->tcp_flags) == 0)
+		return 0;
+	return arq_command_usage(verb, "--tcp-flags %.40s: names of flags are needed, like syn,ack",
+				 value);
+}
+
+/* What the options mean only together. */
+static int check_options(const struct options *options, size_t interfaces)
+{
+	const struct arq_trace_spec *packet = &options->packet;
+	bool has_from = packet->from.sa.sa_family != AF_UNSPEC;
+	bool has_to = packet->to.sa.sa_family != AF_UNSPEC;
+	bool described = packet->protocol || has_from || has_to;
+
+	if (interfaces != 1)
+		return arq_command_usage(VERB, "one interface is needed");
 	if (described + !!options->hex + !!options->pcap > 1)
-		return arq_command_usage("trace", "a packet comes from one place: its description, "
-						  "--hex or --pcap");
+		return arq_command_usage(VERB, "a packet comes from one place: its description, "
+					       "--hex or --pcap");
 	if (options->number && !options->pcap)
-		return arq_command_usage("trace", "--packet is for --pcap");
-	return options->hex || options->pcap ? 0 : check_description(options);
+		return arq_command_usage(VERB, "--packet is for --pcap");
+	if (options->hex || options->pcap)
+		return 0;
+	if (!packet->protocol)
+		return arq_command_usage(VERB, "a packet is missing: --udp, --tcp or --icmp with "
+					       "--from and --to, or --hex, or --pcap");
+	return has_from && has_to ? 0 : arq_command_usage(VERB, "a packet needs --from and --to");
+}
+
+static void finish_packet(struct options *options)
+{
+	struct arq_trace_spec *packet = &options->packet;
+
+	packet->ttl = (uint8_t)options->ttl;
+	packet->dscp = (uint8_t)options->dscp;
+	packet->length = (size_t)options->length;
+	if (packet->protocol == IPPROTO_ICMP && !options->has_icmp_type)
+		packet->icmp_type = packet->to.sa.sa_family == AF_INET6 ? ICMPV6_ECHO : ICMP_ECHO;
 }
 
 /* --- running ---------------------------------------------------------------------------------- */
@@ -415,13 +264,15 @@ static int run_one(struct trace *trace, struct arq_error *error)
 static int run(const struct options *options, const char *interface, struct arq_error *error)
 {
 	struct trace trace = {.options = options};
+	const struct arq_trace_options how = {.queue = (uint32_t)options->queue,
+					      .skip_foreign = options->skip_foreign};
 	char directory[PATH_MAX];
 
-	int code = arq_trace_open(interface, &options->trace, &trace.run, error);
+	int code = arq_trace_open(interface, &how, &trace.run, error);
 	if (code)
 		return code;
 	trace.report.run = trace.run;
-	trace.report.skip_foreign = options->trace.skip_foreign;
+	trace.report.skip_foreign = options->skip_foreign;
 	/* Rules without names are shown by number. */
 	if (arq_pins_path(directory, arq_trace_chain(trace.run)->ifindex) == 0)
 		arq_rule_names_read(directory, &trace.report.rules);
@@ -436,18 +287,75 @@ static int run(const struct options *options, const char *interface, struct arq_
 	return code;
 }
 
+/* Returns true and the interface to go on; else all is said, and *status is the exit status. */
+static bool read_options(struct options *options, int argc, char **argv, const char **interface,
+			 int *status)
+{
+	struct arq_trace_spec *packet = &options->packet;
+	const struct arq_option own[] = {
+		{.name = "udp",
+		 .take = take_protocol,
+		 .bare = true,
+		 .to = packet,
+		 .what = IPPROTO_UDP},
+		{.name = "tcp",
+		 .take = take_protocol,
+		 .bare = true,
+		 .to = packet,
+		 .what = IPPROTO_TCP},
+		{.name = "icmp",
+		 .take = take_protocol,
+		 .bare = true,
+		 .to = packet,
+		 .what = IPPROTO_ICMP},
+		{.name = "from", .take = take_end, .to = &packet->from, .what = PORT_FROM},
+		{.name = "to", .take = take_end, .to = &packet->to, .what = PORT_TO},
+		{.name = "vlan", .take = take_tag, .to = packet},
+		{.name = "ttl", .number = &options->ttl, .max = 255},
+		{.name = "dscp", .number = &options->dscp, .max = 63},
+		{.name = "length", .number = &options->length, .min = 1, .max = 65535},
+		{.name = "tcp-flags", .take = take_tcp_flags, .to = packet},
+		{.name = "icmp-type", .take = take_icmp_type, .to = options},
+		{.name = "quic-initial",
+		 .take = take_quic,
+		 .bare = true,
+		 .to = packet,
+		 .what = ARQ_TRACE_QUIC_INITIAL},
+		{.name = "quic-short",
+		 .take = take_quic,
+		 .bare = true,
+		 .to = packet,
+		 .what = ARQ_TRACE_QUIC_SHORT},
+		{.name = "hex", .text = &options->hex},
+		{.name = "pcap", .text = &options->pcap},
+		{.name = "packet", .number = &options->number, .min = 1, .max = UINT64_MAX},
+		{.name = "queue", .number = &options->queue, .max = UINT16_MAX},
+		{.name = "skip-foreign", .flag = &options->skip_foreign},
+		{.name = "json", .letter = 'j', .flag = &options->json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
+
+	if (!arq_options_read(&read, argc, argv, status))
+		return false;
+	*status = check_options(options, read.names_count);
+	if (*status)
+		return false;
+	finish_packet(options);
+	*interface = read.names[0];
+	return true;
+}
+
 int arq_command_trace(int argc, char **argv)
 {
-	struct options options = {.packet = {.ttl = 64, .tcp_flags = 0x02}};
+	struct options options = {.packet = {.tcp_flags = 0x02}, .ttl = 64};
 	struct arq_error error = {0};
+	const char *interface;
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!read_options(&options, argc, argv, &interface, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish("trace");
-	}
-	code = run(&options, argv[optind], &error);
-	return code ? arq_command_fail("trace", &error) : arq_command_finish("trace");
+	code = run(&options, interface, &error);
+	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
 }

@@ -2,8 +2,8 @@
 #include "userspace/arquant/command.h"
 
 #include "dispatcher/chain.h"
+#include "userspace/arquant/options.h"
 
-#include <getopt.h>
 #include <stdio.h>
 
 static const char help[] =
@@ -28,62 +28,29 @@ static const char help[] =
 struct options {
 	bool all;
 	bool leave_pass;
-	bool help;
 };
-
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"all", no_argument, NULL, 'a'},
-		{"leave-pass", no_argument, NULL, 'p'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (code == 0 && (option = getopt_long(argc, argv, ":apvh", known, NULL)) != -1) {
-		switch (option) {
-		case 'a':
-			options->all = true;
-			break;
-		case 'p':
-			options->leave_pass = true;
-			break;
-		case 'v':
-			arq_command_set_verbose();
-			break;
-		case 'h':
-			options->help = true;
-			break;
-		default:
-			code = arq_command_bad_option(argv, option);
-			break;
-		}
-	}
-	return code;
-}
 
 int arq_command_unload(int argc, char **argv)
 {
 	struct options options = {0};
+	const struct arq_option own[] = {
+		{.name = "all", .letter = 'a', .flag = &options.all},
+		{.name = "leave-pass", .letter = 'p', .flag = &options.leave_pass},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = "unload", .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish("unload");
-	}
-	const char *const *names = (const char *const *)argv + optind;
-	size_t count = (size_t)(argc - optind);
+	size_t count = read.names_count;
 	if (options.all && count > 0)
 		return arq_command_usage("unload", "either --all or names of interfaces, not both");
 	if (!options.all && count == 0)
 		return arq_command_usage("unload", "an interface is missing (or --all)");
-	code = arq_command_check_twice("unload", argv + optind, count);
+	code = arq_command_check_twice("unload", read.names, count);
 	if (code)
 		return code;
 
@@ -91,7 +58,8 @@ int arq_command_unload(int argc, char **argv)
 	if (options.all)
 		code = arq_chain_unload_all(&count, options.leave_pass, &error);
 	else
-		code = arq_chain_unload(names, count, options.leave_pass, &error);
+		code = arq_chain_unload((const char *const *)read.names, count, options.leave_pass,
+					&error);
 	if (code)
 		return arq_command_fail("unload", &error);
 	printf("unloaded from %zu interface%s%s\n", count, count == 1 ? "" : "s",
