@@ -277,9 +277,9 @@ void lab_assert_gone(const uint32_t *programs, size_t programs_count, const uint
 	static const struct timespec pause = {.tv_nsec = 10000000};
 	bool gone = false;
 
-	/* Nothing tells when an RCU grace period and the work behind it are over: ask, for up to 5
-	 * s. */
-	for (int turn = 0; turn < 500 && !gone; turn++) {
+	/* Nothing tells when an RCU grace period and the work behind it are over: ask, for up to a
+	 * minute. */
+	for (int turn = 0; turn < 6000 && !gone; turn++) {
 		gone = true;
 		for (size_t i = 0; i < programs_count; i++)
 			gone &= is_gone(bpf_prog_get_fd_by_id(programs[i]));
