@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define SECOND UINT64_C(1000000000)
+
 #define TARGET  "targets: ['127.0.0.1:1']"
 #define TARGETS "targets: ['127.0.0.1:1', '127.0.0.1:2']"
 
@@ -54,6 +56,34 @@ static const struct bad {
 	 "gateway.pools[0].hash: ", "'header NAME'"},
 	{TARGET ", policy: consistent-hash, hash: 'cookie a=b'",
 	 "gateway.pools[0].hash: ", "'cookie NAME'"},
+	{TARGET ", panic_threshold: 101", "gateway.pools[0].panic_threshold: ", "from 0 to 100"},
+	{TARGET ", slow_start: 10", "gateway.pools[0].slow_start: ", "no duration"},
+	{TARGET ", slow_start: 10s, policy: consistent-hash",
+	 "gateway.pools[0].slow_start: ", "where keys decide"},
+	{"targets: [{address: '127.0.0.1:1', backup: true}]",
+	 "gateway.pools[0].targets: ", "all backups"},
+	{TARGET ", health: {path: x}", "gateway.pools[0].health.path: ", "begins with '/'"},
+	{TARGET ", health: {path: '/a b'}", "gateway.pools[0].health.path: ", "is no path"},
+	{TARGET ", health: {path: /, host: 'a b'}",
+	 "gateway.pools[0].health.host: ", "is no host name"},
+	{TARGET ", health: {host: a}", "gateway.pools[0].health.host: ", "without 'path'"},
+	{TARGET ", health: {status: 200}", "gateway.pools[0].health.status: ", "without 'path'"},
+	{TARGET ", health: {path: /, status: 199}",
+	 "gateway.pools[0].health.status: ", "from 200 to 599"},
+	{TARGET ", health: {path: /, status: 300-200}",
+	 "gateway.pools[0].health.status: ", "from 200 to 599"},
+	{TARGET ", health: {path: /, status: 200x}",
+	 "gateway.pools[0].health.status: ", "from 200 to 599"},
+	{TARGET ", health: {path: /, status: 200-600}",
+	 "gateway.pools[0].health.status: ", "from 200 to 599"},
+	{TARGET ", health: {interval: 1ms}", "gateway.pools[0].health.interval: ", "out of range"},
+	{TARGET ", health: {timeout: 2m}", "gateway.pools[0].health.timeout: ", "out of range"},
+	{TARGET ", health: {unhealthy: 0}", "gateway.pools[0].health.unhealthy: ", "from 1 to"},
+	{TARGET ", health: {healthy: 0}", "gateway.pools[0].health.healthy: ", "from 1 to"},
+	{TARGET ", ejection: {max_percent: 0}",
+	 "gateway.pools[0].ejection.max_percent: ", "from 1 to 100"},
+	{TARGET ", ejection: {time: 20s, max_time: 10s}",
+	 "gateway.pools[0].ejection.max_time: ", "less than the time of the first"},
 };
 
 Test(config_pool, refuses_what_means_nothing)
@@ -76,6 +106,54 @@ Test(config_pool, fills_in_the_defaults)
 	cr_expect_eq(pool->policy, ARQ_CONFIG_LEAST_REQUESTS);
 	cr_expect_eq(pool->hash_by, ARQ_CONFIG_HASH_CLIENT);
 	cr_expect_eq(pool->targets[0].weight, 1);
+	cr_expect_not(pool->targets[0].backup);
+	cr_expect_eq(pool->slow_start_ns, 0);
+	cr_expect_eq(pool->panic_threshold, 1);
+	cr_expect_null(pool->health);
+	cr_expect_eq(pool->ejection.failures, 5);
+	cr_expect_eq(pool->ejection.max_percent, 50);
+	cr_expect_eq(pool->ejection.time_ns, 10 * SECOND);
+	cr_expect_eq(pool->ejection.max_time_ns, 300 * SECOND);
+	arq_config_destroy(config);
+
+	pool = good(TARGET ", health: {}, ejection: {time: 10m}", &config);
+	cr_expect_null(pool->health->path);
+	cr_expect_eq(pool->health->interval_ns, 5 * SECOND);
+	cr_expect_eq(pool->health->timeout_ns, 2 * SECOND);
+	cr_expect_eq(pool->health->unhealthy, 3);
+	cr_expect_eq(pool->health->healthy, 2);
+	cr_expect_eq(pool->ejection.max_time_ns, 600 * SECOND);
+	arq_config_destroy(config);
+}
+
+Test(config_pool, reads_how_health_is_found_out)
+{
+	struct arq_config *config;
+	const struct arq_config_pool *pool =
+		good(TARGET ", health: {path: /up?x, host: a.test, status: 200-404, interval: "
+			    "50ms, timeout: 20ms, unhealthy: 1, healthy: 9}, ejection: {failures: "
+			    "0, max_percent: 100, time: 1s, max_time: 2s}, slow_start: 1m, "
+			    "panic_threshold: 0",
+		     &config);
+	cr_expect_str_eq(pool->health->path, "/up?x");
+	cr_expect_str_eq(pool->health->host, "a.test");
+	cr_expect_eq(pool->health->status_first, 200);
+	cr_expect_eq(pool->health->status_last, 404);
+	cr_expect_eq(pool->health->interval_ns, SECOND / 20);
+	cr_expect_eq(pool->health->timeout_ns, SECOND / 50);
+	cr_expect_eq(pool->health->unhealthy, 1);
+	cr_expect_eq(pool->health->healthy, 9);
+	cr_expect_eq(pool->ejection.failures, 0);
+	cr_expect_eq(pool->ejection.max_percent, 100);
+	cr_expect_eq(pool->ejection.time_ns, SECOND);
+	cr_expect_eq(pool->ejection.max_time_ns, 2 * SECOND);
+	cr_expect_eq(pool->slow_start_ns, 60 * SECOND);
+	cr_expect_eq(pool->panic_threshold, 0);
+	arq_config_destroy(config);
+
+	pool = good(TARGET ", health: {path: /, status: 204}", &config);
+	cr_expect_eq(pool->health->status_first, 204);
+	cr_expect_eq(pool->health->status_last, 204);
 	arq_config_destroy(config);
 }
 

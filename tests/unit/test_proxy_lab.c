@@ -639,8 +639,10 @@ static void start_proxy(struct lab *lab)
 	lab->front = create_endpoint();
 	cr_assert_eq(arq_proxy_shared_create(&lab->gateway, NULL, &lab->shared, &error), 0, "%s",
 		     error.text);
-	const struct arq_proxy_options proxy = {
-		.shared = lab->shared, .endpoint = lab->front, .upstream_v4 = lab->upstream_io};
+	const struct arq_proxy_options proxy = {.shared = lab->shared,
+						.endpoint = lab->front,
+						.upstream_v4 = lab->upstream_io,
+						.checks = true};
 	cr_assert_eq(arq_proxy_create(&proxy, &lab->proxy), 0);
 	arq_proxy_listener(lab->proxy, &application, &options.transport);
 	options.address = lab->front_address;

@@ -12,6 +12,7 @@ static struct arq_config_pool config = {
 	.policy = ARQ_CONFIG_CONSISTENT_HASH,
 };
 static struct arq_pool_context context;
+static struct arq_members *members;
 static struct arq_pool *pool;
 static union arq_address client, other;
 
@@ -20,8 +21,11 @@ static void set_up(void)
 	static char text[] = "127.0.0.1:4433";
 	target.address_text = text;
 	cr_assert_eq(arq_address_parse(&target.address, text), 0);
-	const struct arq_pool_options options = {
-		.config = &config, .application = &arq_upstream_h3, .context = &context};
+	cr_assert_eq(arq_members_create(&config, NULL, &members), 0);
+	const struct arq_pool_options options = {.config = &config,
+						 .members = members,
+						 .application = &arq_upstream_h3,
+						 .context = &context};
 	cr_assert_eq(arq_pool_create(&options, &pool), 0);
 	cr_assert_eq(arq_address_parse(&client, "192.0.2.1:1000"), 0);
 	cr_assert_eq(arq_address_parse(&other, "192.0.2.2:1000"), 0);
@@ -30,6 +34,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	arq_pool_destroy(pool);
+	arq_members_put(members);
 }
 
 TestSuite(pool_key, .init = set_up, .fini = tear_down);

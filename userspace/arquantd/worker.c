@@ -361,6 +361,7 @@ static int create_parts(struct arq_worker *worker, struct arq_error *error)
 			.endpoint = worker->endpoint,
 			.upstream_v4 = upstream[0],
 			.upstream_v6 = upstream[1],
+			.checks = worker->index == 0,
 		};
 		code = arq_proxy_create(&options, &worker->proxy);
 	}

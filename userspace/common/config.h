@@ -179,6 +179,7 @@ struct arq_config_target {
 	char *address_text; /* as written */
 	union arq_address address;
 	uint32_t weight; /* 1 to 1000 */
+	bool backup; /* gets requests only when no other can be used */
 	char *server_name; /* for SNI and verification; never NULL when the pool verifies and has
 			      one */
 };
@@ -189,6 +190,30 @@ struct arq_config_tls {
 	char *server_name; /* for targets that have none of their own */
 };
 
+/* Active checks of a pool's targets. */
+struct arq_config_health {
+	char *path; /* of the request; NULL: just a handshake */
+	char *host; /* NULL: the name that the certificate is checked for */
+	char *status; /* as written */
+	uint16_t status_first, status_last; /* what passes; 200 to 299 by default */
+	char *interval;
+	uint64_t interval_ns; /* from the beginning of one to the beginning of the next */
+	char *timeout;
+	uint64_t timeout_ns;
+	uint32_t unhealthy; /* failures in a row that take a target out */
+	uint32_t healthy; /* passes in a row that put it back */
+};
+
+/* What requests find out of a target. */
+struct arq_config_ejection {
+	uint32_t failures; /* in a row that eject a target; 0: never */
+	uint32_t max_percent; /* of the pool's targets that may be ejected at a time */
+	char *time;
+	uint64_t time_ns; /* of the first ejection; each one after another doubles it */
+	char *max_time;
+	uint64_t max_time_ns;
+};
+
 struct arq_config_pool {
 	char *name;
 	struct arq_config_target *targets; /* at least one */
@@ -197,6 +222,12 @@ struct arq_config_pool {
 	char *hash; /* as written; NULL: the client */
 	enum arq_config_hash hash_by;
 	const char *hash_name; /* of the header or cookie; points into `hash` */
+	char *slow_start;
+	uint64_t
+		slow_start_ns; /* in which a target that came back gets to its weight; 0: at once */
+	uint32_t panic_threshold; /* percent of usable targets under which all are used; 0: never */
+	struct arq_config_health *health; /* NULL: no checks */
+	struct arq_config_ejection ejection;
 	struct arq_config_tls tls;
 };
 

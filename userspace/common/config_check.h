@@ -24,6 +24,7 @@ int arq_config_check_gateway(const struct arq_config_check *check);
 /* Of the gateway, entry `i` of its list; pools before routes, which refer to them. */
 int arq_config_check_listener(const struct arq_config_check *check, uint32_t i);
 int arq_config_check_pool(const struct arq_config_check *check, uint32_t i);
+int arq_config_check_pool_health(const struct arq_config_check *check, uint32_t i); /* of it */
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i);
 
 /* --- what several parts check ----------------------------------------------------------------- */

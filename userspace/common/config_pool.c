@@ -5,6 +5,8 @@
 #include <ctype.h>
 #include <string.h>
 
+#define SECOND 1000000000ull
+
 /* Enough for any proportion that capacity planning knows. */
 #define WEIGHT_MAX 1000
 
@@ -102,6 +104,30 @@ static int check_hash(const struct arq_config_check *check, uint32_t i)
 	return 0;
 }
 
+/* When targets are used, apart from their own health. */
+static int check_use(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_pool *pool = &check->config->gateway.pools[i];
+	struct arq_field slow_start = arq_field("gateway.pools[%u].slow_start", i);
+	bool primary = false;
+
+	for (uint32_t j = 0; j < pool->targets_count; j++)
+		primary |= !pool->targets[j].backup;
+	if (!primary)
+		return arq_document_fail(check->document, check->error,
+					 arq_field("gateway.pools[%u].targets", i),
+					 "are all backups; what they stand in for is missing");
+	if (pool->slow_start && pool->policy == ARQ_CONFIG_CONSISTENT_HASH)
+		return arq_document_fail(check->document, check->error, slow_start,
+					 "means nothing with 'policy: consistent-hash', where keys "
+					 "decide");
+	int code = arq_config_check_number(check, arq_field("gateway.pools[%u].panic_threshold", i),
+					   &pool->panic_threshold, 1, 0, 100);
+	return code ? code
+		    : arq_config_check_duration(check, slow_start, pool->slow_start,
+						&pool->slow_start_ns, 0, 3600 * SECOND);
+}
+
 int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 {
 	struct arq_config_pool *pools = check->config->gateway.pools;
@@ -118,6 +144,10 @@ int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 						 pools[i].name, j);
 	}
 	code = check_hash(check, i);
+	if (!code)
+		code = check_use(check, i);
+	if (!code)
+		code = arq_config_check_pool_health(check, i);
 	if (!code)
 		code = check_pool_tls(check, i);
 	for (uint32_t j = 0; !code && j < pools[i].targets_count; j++)

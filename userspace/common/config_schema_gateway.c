@@ -84,6 +84,7 @@ static const cyaml_schema_value_t listener_entry = {
 static const cyaml_schema_field_t target_fields[] = {
 	STRING("address", REQUIRED, struct arq_config_target, address_text, 1, ADDRESS_MAX_LENGTH),
 	CYAML_FIELD_UINT("weight", OPTIONAL, struct arq_config_target, weight),
+	CYAML_FIELD_BOOL("backup", OPTIONAL, struct arq_config_target, backup),
 	STRING("server_name", OPTIONAL, struct arq_config_target, server_name, 1, HOST_MAX_LENGTH),
 	CYAML_FIELD_END,
 };
@@ -99,11 +100,35 @@ static const cyaml_schema_field_t tls_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t health_fields[] = {
+	STRING("path", OPTIONAL, struct arq_config_health, path, 1, URI_PATH_MAX),
+	STRING("host", OPTIONAL, struct arq_config_health, host, 1, HOST_MAX_LENGTH),
+	STRING("status", OPTIONAL, struct arq_config_health, status, 1, DURATION_MAX),
+	STRING("interval", OPTIONAL, struct arq_config_health, interval, 1, DURATION_MAX),
+	STRING("timeout", OPTIONAL, struct arq_config_health, timeout, 1, DURATION_MAX),
+	CYAML_FIELD_UINT("unhealthy", OPTIONAL, struct arq_config_health, unhealthy),
+	CYAML_FIELD_UINT("healthy", OPTIONAL, struct arq_config_health, healthy),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t ejection_fields[] = {
+	CYAML_FIELD_UINT("failures", OPTIONAL, struct arq_config_ejection, failures),
+	CYAML_FIELD_UINT("max_percent", OPTIONAL, struct arq_config_ejection, max_percent),
+	STRING("time", OPTIONAL, struct arq_config_ejection, time, 1, DURATION_MAX),
+	STRING("max_time", OPTIONAL, struct arq_config_ejection, max_time, 1, DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t arq_config_pool_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_pool, name, 1, NAME_MAX_LENGTH),
 	LIST("targets", REQUIRED, struct arq_config_pool, targets, &target_entry, 1, TARGETS_MAX),
 	WORD("policy", struct arq_config_pool, policy, policies),
 	STRING("hash", OPTIONAL, struct arq_config_pool, hash, 1, HEADER_VALUE_MAX),
+	STRING("slow_start", OPTIONAL, struct arq_config_pool, slow_start, 1, DURATION_MAX),
+	CYAML_FIELD_UINT("panic_threshold", OPTIONAL, struct arq_config_pool, panic_threshold),
+	CYAML_FIELD_MAPPING_PTR("health", OPTIONAL, struct arq_config_pool, health, health_fields),
+	CYAML_FIELD_MAPPING("ejection", OPTIONAL, struct arq_config_pool, ejection,
+			    ejection_fields),
 	CYAML_FIELD_MAPPING("tls", OPTIONAL, struct arq_config_pool, tls, tls_fields),
 	CYAML_FIELD_END,
 };

@@ -299,6 +299,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 		return;
 	}
 	x->responded = true;
+	arq_pool_report(&x->ticket, response->status < 500 ? ARQ_POOL_ANSWERED : ARQ_POOL_ERROR);
 }
 
 static void on_upstream_body(struct arq_h3_stream *stream, void *user, const uint8_t *data,
@@ -364,6 +365,8 @@ static void upstream_failed(struct exchange *x, uint64_t code)
 	if (x->over || x->retry)
 		return;
 	x->proxy->counters.upstream_resets++;
+	if (code != ARQ_H3_REQUEST_REJECTED)
+		arq_pool_report(&x->ticket, ARQ_POOL_BROKEN);
 	if (!x->responded && may_retry(x, code))
 		x->retry = true;
 	else
@@ -393,8 +396,8 @@ static void on_upstream_closed(struct arq_h3_stream *stream, void *user, bool cl
 	(void)stream;
 	(void)clean;
 	x->upstream = NULL;
-	arq_pool_give_back(&x->ticket);
 	upstream_failed(x, code);
+	arq_pool_give_back(&x->ticket);
 	if (x->retry && !x->over) {
 		x->retry = false;
 		x->retried = true;

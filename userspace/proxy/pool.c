@@ -7,34 +7,6 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-/* --- the choice ------------------------------------------------------------------------------- */
-
-static bool is_passed_over(const struct arq_pool_target *target)
-{
-	return target->pass_over_until > target->pool->context->now;
-}
-
-/* All that can be reached; or, when none can, all. */
-static struct arq_pool_target *choose(struct arq_pool *pool, uint64_t key,
-				      const struct arq_pool_target *except)
-{
-	bool reachable = false;
-	for (uint32_t i = 0; i < pool->target_count; i++) {
-		const struct arq_pool_target *target = &pool->targets[i];
-		reachable |= target != except && !is_passed_over(target);
-	}
-	for (uint32_t i = 0; i < pool->target_count; i++) {
-		const struct arq_pool_target *target = &pool->targets[i];
-		bool takes = target != except && !(reachable && is_passed_over(target));
-		pool->loads[i] = (struct arq_balance_load){
-			.weight = takes ? target->config->weight * ARQ_BALANCE_WEIGHT : 0,
-			.requests = target->requests,
-		};
-	}
-	int index = arq_balance_choose(pool->balance, pool->loads, key);
-	return index < 0 ? NULL : &pool->targets[index];
-}
-
 /* --- tickets ---------------------------------------------------------------------------------- */
 
 static void ticket_enqueue(struct arq_pool_target *target, struct arq_pool_ticket *ticket)
@@ -94,8 +66,8 @@ static void ticket_late(struct arq_alarm *alarm)
 void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket)
 {
 	struct arq_pool_context *context = pool->context;
-	struct arq_pool_target *target = choose(pool, ticket->key, NULL);
-	if (pool->down || target->waiting >= ARQ_POOL_WAITING) {
+	struct arq_pool_target *target = pool_choose(pool, ticket->key, NULL);
+	if (pool->down || !target || target->waiting >= ARQ_POOL_WAITING) {
 		ticket->fail(ticket, 503);
 		return;
 	}
@@ -105,6 +77,18 @@ void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket)
 	target_pump(target);
 }
 
+void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outcome)
+{
+	struct arq_pool_target *target = ticket->target;
+	if (!target || ticket->reported)
+		return;
+	ticket->reported = true;
+	if (outcome == ARQ_POOL_ANSWERED)
+		arq_member_succeeded(target->pool->members, target_index(target));
+	else
+		target_failed(target);
+}
+
 void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 {
 	/* Tickets may come back to this queue while we go through it; look at each once. */
@@ -112,7 +96,7 @@ void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 		struct arq_pool_ticket *ticket = TAILQ_FIRST(&target->queue);
 		struct arq_pool_target *other = NULL;
 		if (ticket->attempts < 2 && !target->pool->down)
-			other = choose(target->pool, ticket->key, target);
+			other = pool_choose(target->pool, ticket->key, target);
 		if (!other || other->waiting >= ARQ_POOL_WAITING) {
 			ticket_fail(ticket, status);
 			continue;
@@ -161,6 +145,7 @@ int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **po
 	made->tls = options->tls;
 	made->application = options->application;
 	made->target_count = count;
+	made->members = arq_members_get(options->members);
 	made->loads = calloc(count, sizeof(*made->loads));
 	int code = made->loads ? arq_balance_create(config->policy, count, options->maglev, seed,
 						    &made->balance)
@@ -171,13 +156,20 @@ int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **po
 	}
 	for (uint32_t i = 0; i < count; i++)
 		target_init(&made->targets[i], made, &config->targets[i]);
+	if (config->health && options->checks) {
+		code = arq_checks_create(made, &made->checks);
+		if (code != 0) {
+			arq_pool_destroy(made);
+			return code;
+		}
+	}
 	*pool = made;
 	return 0;
 }
 
 uint32_t arq_pool_connections(const struct arq_pool *pool)
 {
-	uint32_t count = 0;
+	uint32_t count = pool->checks ? arq_checks_connections(pool->checks) : 0;
 	for (uint32_t i = 0; i < pool->target_count; i++)
 		count += pool->targets[i].upstream_count;
 	return count;
@@ -185,13 +177,15 @@ uint32_t arq_pool_connections(const struct arq_pool *pool)
 
 uint32_t arq_pool_connections_max(const struct arq_pool *pool)
 {
-	return pool->target_count * ARQ_POOL_CONNECTIONS;
+	return pool->target_count * (ARQ_POOL_CONNECTIONS + (pool->checks != NULL));
 }
 
 void arq_pool_destroy(struct arq_pool *pool)
 {
 	if (!pool)
 		return;
+	arq_checks_destroy(pool->checks);
+	arq_members_put(pool->members);
 	arq_balance_destroy(pool->balance);
 	free(pool->loads);
 	free(pool);
@@ -200,6 +194,8 @@ void arq_pool_destroy(struct arq_pool *pool)
 static void end(struct arq_pool *pool, bool at_once)
 {
 	pool->down = true;
+	if (pool->checks)
+		arq_checks_stop(pool->checks);
 	for (uint32_t i = 0; i < pool->target_count; i++)
 		target_end(&pool->targets[i], at_once);
 }

@@ -8,9 +8,11 @@
  * GOAWAY they finish what they have and get nothing new. When all are full another is opened, up to
  * ARQ_POOL_CONNECTIONS; then tickets wait, in order, ARQ_POOL_WAITING at most.
  *
- * A target whose connection never became usable is passed over for a moment while there are others,
- * and who waited for it moves to another target, once. Nothing here knows what a request is, or
- * which protocol runs on the connections (upstream.h).
+ * Targets that fail their checks (check.h), are ejected (member.h) or could not be reached by this
+ * worker get nothing while there are others; who waited for one that cannot be reached moves to
+ * another target, once. One that cannot be reached is tried again by itself, after a time that
+ * doubles, so that no request has to find out whether it is back. Nothing here knows what a request
+ * is, or which protocol runs on the connections (upstream.h).
  *
  * Everything belongs to one worker's thread.
  */
@@ -21,6 +23,7 @@
 #include "userspace/io/io.h"
 #include "userspace/proxy/alarm.h"
 #include "userspace/proxy/maglev.h"
+#include "userspace/proxy/member.h"
 #include "userspace/proxy/upstream.h"
 
 #include <stdbool.h>
@@ -41,10 +44,6 @@
 
 /* From asking to a stream, all attempts together: two connects and some queueing. */
 #define ARQ_POOL_WAIT_TIMEOUT UINT64_C(8000000000)
-
-/* How long a target that could not be reached is passed over: long enough that not every request
- * pays for finding out, short enough that a restarted one is found. */
-#define ARQ_POOL_PASS_OVER UINT64_C(1000000000)
 
 struct arq_pool;
 struct arq_pool_target;
@@ -74,6 +73,7 @@ struct arq_pool_ticket {
 	struct arq_pool_target *target; /* NULL: the ticket is not out */
 	uint8_t attempts; /* targets that it waited for */
 	bool waiting; /* not started yet */
+	bool reported; /* since it was started */
 };
 
 /* What the pools of a worker share. */
@@ -91,6 +91,8 @@ struct arq_pool_context {
 struct arq_pool_options {
 	const struct arq_config_pool *config;
 	struct arq_quic_client_tls *tls;
+	struct arq_members *members; /* the pool takes a reference of its own */
+	bool checks; /* this worker is the one that checks the targets */
 	const struct arq_maglev *maglev; /* with consistent-hash, see arq_pool_maglev */
 	const struct arq_upstream_application *application;
 	struct arq_pool_context *context;
@@ -125,6 +127,20 @@ uint64_t arq_pool_key(const struct arq_pool *pool, const struct arq_h3_request *
  * given back and used again for the same request remembers how many targets it has tried.
  */
 void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket);
+
+enum arq_pool_outcome {
+	ARQ_POOL_ANSWERED, /* a final response below 500, or what is as good */
+	ARQ_POOL_ERROR, /* a response of 500 or above */
+	ARQ_POOL_BROKEN, /* reset, lost or malformed before that */
+	ARQ_POOL_LATE, /* no answer in time */
+};
+
+/*
+ * Says how the target did with what was started on it, before the ticket is given back; of several
+ * for one start the first counts. Not for what the target cannot be blamed for: cancelled by the
+ * client, or rejected by a target that is going away. A ticket that is not out is no error.
+ */
+void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outcome);
 
 /* The request is over, or no longer wanted. A ticket that is not out is no error. */
 void arq_pool_give_back(struct arq_pool_ticket *ticket);

@@ -40,11 +40,13 @@ static int create_pool(struct arq_proxy_shared *shared, const struct arq_proxy_s
 		return arq_error_prefix(error, code, "pool %s", config->name);
 	const struct arq_proxy_shared_pool *there = namesake(previous, config->name, &before);
 	if (there && arq_quic_client_tls_equal(there->tls, made->tls) &&
-	    arq_config_same_pool(before, config))
+	    arq_config_same_pool(before, config)) {
 		made->identity = there->identity;
-	else
-		made->identity = shared->next_identity++;
-	return 0;
+		made->members = arq_members_get(there->members);
+		return 0;
+	}
+	made->identity = shared->next_identity++;
+	return arq_members_create(config, there ? there->members : NULL, &made->members);
 }
 
 static void shared_free(struct arq_proxy_shared *shared)
@@ -52,6 +54,7 @@ static void shared_free(struct arq_proxy_shared *shared)
 	for (uint32_t i = 0; shared->pools && i < shared->gateway->pools_count; i++) {
 		arq_quic_client_tls_put(shared->pools[i].tls);
 		arq_maglev_destroy(shared->pools[i].maglev);
+		arq_members_put(shared->pools[i].members);
 	}
 	free(shared->pools);
 	arq_route_table_destroy(shared->routes);
@@ -179,6 +182,7 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 		return -ENOMEM;
 	TAILQ_INIT(&made->clients);
 	LIST_INIT(&made->pools);
+	made->checks = options->checks;
 
 	const struct arq_config_limits *limits = &options->shared->gateway->limits;
 	int code = create_h3(made, limits);

@@ -29,6 +29,7 @@
 #include "userspace/io/io.h"
 #include "userspace/quic/quic.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -62,6 +63,7 @@ struct arq_proxy_options {
 	struct arq_quic_endpoint *endpoint; /* borrowed */
 	struct arq_io *upstream_v4; /* where connections to upstreams go out; borrowed */
 	struct arq_io *upstream_v6; /* NULL of a family that no target has */
+	bool checks; /* this proxy checks the pools' targets, for all; one of the daemon's does */
 };
 
 /* Connections to upstreams that it may have now, those that end after a reload included. */

@@ -14,6 +14,7 @@
 /* What is compiled of a pool. */
 struct arq_proxy_shared_pool {
 	struct arq_quic_client_tls *tls; /* a reference */
+	struct arq_members *members; /* a reference */
 	struct arq_maglev *maglev; /* NULL without consistent-hash */
 	uint64_t identity; /* the same in two configurations: nothing of the pool differs */
 };
@@ -42,6 +43,7 @@ struct arq_proxy {
 	struct arq_pool_context context;
 	LIST_HEAD(, arq_held_pool) pools; /* of all views */
 	TAILQ_HEAD(, arq_proxy_client) clients;
+	bool checks; /* this worker checks the pools' targets */
 	bool draining;
 	struct arq_proxy_counters counters;
 };

@@ -2,17 +2,26 @@
 #include "userspace/proxy/target.h"
 
 #include "userspace/common/log.h"
+#include "userspace/proxy/hash.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+/* How long until an unreachable target is tried again, doubling with each failure: short, since a
+ * restart takes no longer; bounded, so that one that was down for an hour is found in seconds. */
+#define RECONNECT_MIN UINT64_C(500000000)
+#define RECONNECT_MAX UINT64_C(10000000000)
+
+static void reconnect(struct arq_alarm *alarm);
+
 void target_init(struct arq_pool_target *target, struct arq_pool *pool,
 		 const struct arq_config_target *config)
 {
 	target->pool = pool;
 	target->config = config;
+	target->reconnect.ring = reconnect;
 	TAILQ_INIT(&target->upstreams);
 	TAILQ_INIT(&target->queue);
 	target->server_name = config->server_name;
@@ -55,25 +64,39 @@ static int source_address(const union arq_address *remote, struct arq_io *io,
 	return code;
 }
 
-static int connect_upstream(struct arq_upstream *upstream, struct arq_error *error)
+int target_connect_options(const struct arq_pool_target *target,
+			   struct arq_quic_connect_options *options, struct arq_error *error)
 {
-	struct arq_pool_target *target = upstream->target;
-	struct arq_pool *pool = target->pool;
-	struct arq_pool_context *context = pool->context;
+	const struct arq_pool_context *context = target->pool->context;
 	const union arq_address *remote = &target->config->address;
-	struct arq_quic_connect_options options = {
+
+	*options = (struct arq_quic_connect_options){
 		.io = remote->sa.sa_family == AF_INET ? context->upstream_v4 : context->upstream_v6,
 		.path.remote = *remote,
-		.tls = pool->tls,
+		.tls = target->pool->tls,
 		.server_name = target->server_name,
+		.alpn = "h3",
 	};
-	int code = source_address(remote, options.io, &options.path.local);
-	if (code != 0)
-		return arq_error_set(error, code, "no route: %s", strerror(-code));
-	arq_quic_transport_default(&options.transport);
-	options.transport.idle_timeout = context->idle_timeout;
-	options.transport.handshake_timeout = ARQ_POOL_CONNECT_TIMEOUT;
-	return pool->application->connect(context, upstream, &options, &upstream->session, error);
+	arq_quic_transport_default(&options->transport);
+	options->transport.idle_timeout = context->idle_timeout;
+	options->transport.handshake_timeout = ARQ_POOL_CONNECT_TIMEOUT;
+	int code = source_address(remote, options->io, &options->path.local);
+	return code ? arq_error_set(error, code, "no route: %s", strerror(-code)) : 0;
+}
+
+size_t target_index(const struct arq_pool_target *target)
+{
+	return (size_t)(target - target->pool->targets);
+}
+
+static int connect_upstream(struct arq_upstream *upstream, struct arq_error *error)
+{
+	struct arq_pool *pool = upstream->target->pool;
+	struct arq_quic_connect_options options;
+	int code = target_connect_options(upstream->target, &options, error);
+	return code ? code
+		    : pool->application->connect(pool->context, upstream, &options,
+						 &upstream->session, error);
 }
 
 /* Returns false when no connection could even be begun. */
@@ -127,6 +150,7 @@ static bool serve_one(struct arq_upstream *upstream)
 	struct arq_pool_ticket *ticket = TAILQ_FIRST(&upstream->target->queue);
 
 	ticket_dequeue(ticket);
+	ticket->reported = false;
 	int code = ticket->start(ticket, upstream);
 	if (code != -EAGAIN && code != -ESHUTDOWN)
 		return true;
@@ -136,10 +160,43 @@ static bool serve_one(struct arq_upstream *upstream)
 	return false;
 }
 
-static void pass_over(struct arq_pool_target *target)
+void target_failed(struct arq_pool_target *target)
 {
-	target->pass_over_until = target->pool->context->now + ARQ_POOL_PASS_OVER;
-	target->pool->context->counters->upstream_failed++;
+	const struct arq_pool *pool = target->pool;
+	uint64_t time = arq_member_failed(pool->members, target_index(target), pool->context->now);
+	if (time > 0)
+		arq_log(ARQ_LOG_WARNING, "pool %s: target %s is ejected for %.1f s",
+			pool->config->name, target->config->address_text, (double)time / 1e9);
+}
+
+/* A connection could not be made: others are chosen until the next attempt, by itself, succeeds. */
+static void connect_failed(struct arq_pool_target *target)
+{
+	struct arq_pool_context *context = target->pool->context;
+	uint64_t wait = RECONNECT_MIN;
+
+	context->counters->upstream_failed++;
+	target_failed(target);
+	for (uint32_t n = target->connect_failures; n > 0 && wait < RECONNECT_MAX; n--)
+		wait *= 2;
+	if (wait > RECONNECT_MAX)
+		wait = RECONNECT_MAX;
+	/* Workers shall not all come at once: up to a quarter sooner. */
+	wait -= arq_hash_mix(context->now ^ (uintptr_t)target) % (wait / 4);
+	target->connect_failures++;
+	if (in_service(target))
+		return;
+	target->unreachable = true;
+	arq_alarm_set(&context->alarms, &target->reconnect, context->now + wait);
+}
+
+static void reconnect(struct arq_alarm *alarm)
+{
+	struct arq_pool_target *target =
+		(struct arq_pool_target *)((char *)alarm -
+					   offsetof(struct arq_pool_target, reconnect));
+	if (!target->pool->down && target->connecting == 0 && !open_upstream(target))
+		connect_failed(target);
 }
 
 void target_pump(struct arq_pool_target *target)
@@ -153,9 +210,9 @@ void target_pump(struct arq_pool_target *target)
 	    target->upstream_count >= ARQ_POOL_CONNECTIONS)
 		return;
 	if (!open_upstream(target)) {
-		pass_over(target);
+		connect_failed(target);
 		if (!in_service(target))
-			pool_move_queue(target, 503);
+			pool_move_queue(target, 502);
 	}
 }
 
@@ -168,10 +225,16 @@ void *arq_upstream_session(const struct arq_upstream *upstream)
 
 void arq_upstream_ready(struct arq_upstream *upstream)
 {
+	struct arq_pool_target *target = upstream->target;
 	upstream->ready = true;
-	upstream->target->connecting--;
-	upstream->target->pass_over_until = 0;
-	target_pump(upstream->target);
+	target->connecting--;
+	target->connect_failures = 0;
+	if (target->unreachable) {
+		target->unreachable = false;
+		target->reached_at = target->pool->context->now;
+		arq_alarm_clear(&target->pool->context->alarms, &target->reconnect);
+	}
+	target_pump(target);
 }
 
 void arq_upstream_streams(struct arq_upstream *upstream)
@@ -207,8 +270,8 @@ void arq_upstream_closed(struct arq_upstream *upstream, const struct arq_quic_cl
 	}
 	target->connecting--;
 	if (!target->pool->down) {
-		pass_over(target);
 		report_failure(target, close);
+		connect_failed(target);
 	}
 	if (!in_service(target))
 		pool_move_queue(target,
@@ -219,6 +282,7 @@ void target_end(struct arq_pool_target *target, bool at_once)
 {
 	const struct arq_upstream_application *application = target->pool->application;
 	struct arq_upstream *upstream;
+	arq_alarm_clear(&target->pool->context->alarms, &target->reconnect);
 	TAILQ_FOREACH (upstream, &target->upstreams, entry) {
 		upstream->leaving = true;
 		if (upstream->ready && !at_once)

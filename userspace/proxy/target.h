@@ -4,6 +4,7 @@
 #define ARQUANT_PROXY_TARGET_H
 
 #include "userspace/proxy/balance.h"
+#include "userspace/proxy/check.h"
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/proxy.h"
 
@@ -27,7 +28,10 @@ struct arq_pool_target {
 	struct arq_pool_queue queue;
 	uint32_t waiting; /* in the queue */
 	uint32_t requests; /* tickets out: waiting and started */
-	uint64_t pass_over_until;
+	bool unreachable; /* the last connection failed, and there is no other */
+	uint32_t connect_failures; /* in a row */
+	struct arq_alarm reconnect; /* while unreachable */
+	uint64_t reached_at; /* when it was reachable again; 0: it always was */
 	/* What certificate and SNI are checked against; the address when the config names none. */
 	char server_name_text[INET6_ADDRSTRLEN];
 	const char *server_name;
@@ -39,6 +43,8 @@ struct arq_pool {
 	const struct arq_upstream_application *application;
 	struct arq_quic_client_tls *tls;
 	struct arq_balance *balance;
+	struct arq_members *members; /* a reference; in the order of the targets */
+	struct arq_checks *checks; /* NULL: another worker has them, or there are none */
 	bool down; /* shut down: opens nothing any more */
 	struct arq_balance_load *loads; /* of each target, filled for a choice */
 	uint32_t target_count;
@@ -50,11 +56,30 @@ struct arq_pool {
 void target_init(struct arq_pool_target *target, struct arq_pool *pool,
 		 const struct arq_config_target *config);
 
+/*
+ * Path, TLS and name for a connection to it; the application's part is left empty. Returns 0 or a
+ * negative errno with the reason in `error`.
+ */
+int target_connect_options(const struct arq_pool_target *target,
+			   struct arq_quic_connect_options *options, struct arq_error *error);
+
+/* Its index in the pool. */
+size_t target_index(const struct arq_pool_target *target);
+
 /* Serves the queue as far as connections have room, and opens one when they have not. */
 void target_pump(struct arq_pool_target *target);
 
 /* Ends its connections, at once or when they have no streams. */
 void target_end(struct arq_pool_target *target, bool at_once);
+
+/* It did not do what it was asked for: evidence for ejection. */
+void target_failed(struct arq_pool_target *target);
+
+/* --- choice.c --------------------------------------------------------------------------------- */
+
+/* The target that is next, but not `except` (NULL: any may be); NULL when there is none. */
+struct arq_pool_target *pool_choose(struct arq_pool *pool, uint64_t key,
+				    const struct arq_pool_target *except);
 
 /* --- pool.c ----------------------------------------------------------------------------------- */
 

@@ -44,6 +44,8 @@ static struct arq_held_pool *hold_new(struct arq_proxy *proxy, struct arq_proxy_
 	const struct arq_pool_options options = {
 		.config = &shared->gateway->pools[i],
 		.tls = shared->pools[i].tls,
+		.members = shared->pools[i].members,
+		.checks = proxy->checks,
 		.maglev = shared->pools[i].maglev,
 		.application = &arq_upstream_h3,
 		.context = &proxy->context,

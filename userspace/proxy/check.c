@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/proxy/check.h"
+
+#include "userspace/common/log.h"
+#include "userspace/proxy/hash.h"
+#include "userspace/proxy/target.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of one target. */
+struct check {
+	struct arq_checks *checks;
+	struct arq_pool_target *target;
+	struct arq_alarm alarm; /* the next check, or the end of this one's time */
+	struct arq_quic_connection *connection; /* handshake only */
+	struct arq_h3_session *session; /* kept from check to check */
+	struct arq_h3_stream *stream;
+	uint64_t begun;
+	uint32_t streak; /* results in a row that contradict what is held */
+	bool running;
+};
+
+struct arq_checks {
+	struct arq_pool *pool;
+	const struct arq_config_health *config;
+	uint32_t connections;
+	size_t count;
+	struct check list[];
+};
+
+/* --- results ---------------------------------------------------------------------------------- */
+
+/* Checks of many targets shall not all fall on the same moment, nor stay together: a tenth more or
+ * less, by chance enough. */
+static uint64_t next_check(const struct check *check)
+{
+	uint64_t interval = check->checks->config->interval_ns;
+	uint64_t spread = arq_hash_mix(check->begun ^ (uintptr_t)check) % (interval / 5 + 1);
+	return check->begun + interval - interval / 10 + spread;
+}
+
+static void conclude(struct check *check, bool passed, const char *why)
+{
+	const struct arq_config_health *config = check->checks->config;
+	struct arq_pool *pool = check->checks->pool;
+	struct arq_member_status status;
+	size_t i = (size_t)(check->target - pool->targets);
+
+	if (!check->running)
+		return;
+	check->running = false;
+	arq_alarm_set(&pool->context->alarms, &check->alarm, next_check(check));
+	arq_member_status(pool->members, i, pool->context->now, &status);
+	check->streak = passed == status.healthy ? 0 : check->streak + 1;
+	if (check->streak < (passed ? config->healthy : config->unhealthy))
+		return;
+	check->streak = 0;
+	if (!arq_member_set_healthy(pool->members, i, passed, pool->context->now))
+		return;
+	if (passed)
+		arq_log(ARQ_LOG_INFO, "pool %s: target %s passes its checks again",
+			pool->config->name, status.address);
+	else
+		arq_log(ARQ_LOG_WARNING, "pool %s: target %s fails its checks: %s",
+			pool->config->name, status.address, why);
+}
+
+/* --- by request ------------------------------------------------------------------------------- */
+
+static void on_response(struct arq_h3_stream *stream, void *user,
+			const struct arq_h3_response *response)
+{
+	struct check *check = user;
+	const struct arq_config_health *config = check->checks->config;
+	char why[32];
+	snprintf(why, sizeof(why), "status %u", response->status);
+	conclude(check,
+		 response->status >= config->status_first &&
+			 response->status <= config->status_last,
+		 why);
+	arq_h3_stream_stop(stream, ARQ_H3_NO_ERROR); /* its body says nothing more */
+}
+
+static void on_body(struct arq_h3_stream *stream, void *user, const uint8_t *data, size_t length)
+{
+	(void)user;
+	(void)data;
+	arq_h3_stream_consume(stream, length);
+}
+
+static void on_end(struct arq_h3_stream *stream, void *user)
+{
+	(void)stream;
+	(void)user;
+}
+
+static void on_reset(struct arq_h3_stream *stream, void *user, uint64_t code)
+{
+	char why[48];
+	(void)stream;
+	snprintf(why, sizeof(why), "reset, code %#" PRIx64, code);
+	conclude(user, false, why);
+}
+
+static void on_stop_sending(struct arq_h3_stream *stream, void *user, uint64_t code)
+{
+	(void)stream;
+	(void)user;
+	(void)code;
+}
+
+static void on_stream_closed(struct arq_h3_stream *stream, void *user, bool clean, uint64_t code)
+{
+	struct check *check = user;
+	(void)stream;
+	(void)clean;
+	(void)code;
+	check->stream = NULL;
+	conclude(check, false, "no answer");
+}
+
+static const struct arq_h3_stream_ops stream_ops = {
+	.on_response = on_response,
+	.on_body = on_body,
+	.on_end = on_end,
+	.on_reset = on_reset,
+	.on_stop_sending = on_stop_sending,
+	.on_closed = on_stream_closed,
+};
+
+static void request(struct check *check)
+{
+	const struct arq_config_health *config = check->checks->config;
+	const struct arq_h3_request message = {
+		.method = arq_h3_text("GET"),
+		.scheme = arq_h3_text("https"),
+		.authority = arq_h3_text(config->host ? config->host : check->target->server_name),
+		.path = arq_h3_text(config->path),
+	};
+	int code =
+		arq_h3_request(check->session, &message, false, &stream_ops, check, &check->stream);
+	if (code != 0)
+		conclude(check, false,
+			 code == -EAGAIN ? "it lets us open no stream"
+					 : "the connection is ending");
+}
+
+static void on_ready(struct arq_h3_session *session, void *user)
+{
+	(void)session;
+	request(user);
+}
+
+static void on_goaway(struct arq_h3_session *session, void *user, int64_t id)
+{
+	(void)user;
+	(void)id;
+	arq_h3_session_shutdown(session);
+}
+
+static void on_session_closed(struct arq_h3_session *session, void *user,
+			      const struct arq_quic_close *close)
+{
+	struct check *check = user;
+	(void)session;
+	check->session = NULL;
+	check->checks->connections--;
+	conclude(check, false,
+		 close->reason && close->reason[0] ? close->reason
+						   : arq_quic_close_kind_name(close->kind));
+}
+
+static const struct arq_h3_session_ops session_ops = {
+	.on_ready = on_ready,
+	.on_goaway = on_goaway,
+	.on_closed = on_session_closed,
+};
+
+static int connect_session(struct check *check, const struct arq_quic_connect_options *quic,
+			   struct arq_error *error)
+{
+	struct arq_pool_context *context = check->checks->pool->context;
+	struct arq_h3_connect_options options = {
+		.io = quic->io,
+		.path = quic->path,
+		.tls = quic->tls,
+		.server_name = quic->server_name,
+		.ops = &session_ops,
+		.user = check,
+	};
+	arq_h3_transport(context->h3, false, &options.transport);
+	options.transport.idle_timeout = quic->transport.idle_timeout;
+	options.transport.handshake_timeout = check->checks->config->timeout_ns;
+	return arq_h3_connect(context->h3, context->endpoint, &options, context->now,
+			      &check->session, error);
+}
+
+/* --- by handshake ----------------------------------------------------------------------------- */
+
+static void quic_ready(struct arq_quic_connection *connection, void *user)
+{
+	conclude(user, true, "");
+	arq_quic_connection_close(connection, true, ARQ_H3_NO_ERROR, NULL);
+}
+
+static void quic_data(struct arq_quic_connection *connection, void *user, int64_t id,
+		      uint64_t offset, const uint8_t *data, size_t length, bool fin)
+{
+	(void)connection;
+	(void)user;
+	(void)id;
+	(void)offset;
+	(void)data;
+	(void)length;
+	(void)fin;
+}
+
+static void quic_acked(struct arq_quic_connection *connection, void *user, int64_t id,
+		       uint64_t offset, uint64_t length)
+{
+	(void)connection;
+	(void)user;
+	(void)id;
+	(void)offset;
+	(void)length;
+}
+
+static void quic_reset(struct arq_quic_connection *connection, void *user, int64_t id,
+		       uint64_t final_size, uint64_t code)
+{
+	quic_acked(connection, user, id, final_size, code);
+}
+
+static void quic_stop(struct arq_quic_connection *connection, void *user, int64_t id, uint64_t code)
+{
+	quic_acked(connection, user, id, 0, code);
+}
+
+static void quic_stream_closed(struct arq_quic_connection *connection, void *user, int64_t id)
+{
+	quic_acked(connection, user, id, 0, 0);
+}
+
+static void quic_closed(struct arq_quic_connection *connection, void *user,
+			const struct arq_quic_close *close)
+{
+	struct check *check = user;
+	(void)connection;
+	check->connection = NULL;
+	check->checks->connections--;
+	conclude(check, false,
+		 close->reason && close->reason[0] ? close->reason
+						   : arq_quic_close_kind_name(close->kind));
+}
+
+static const struct arq_quic_ops quic_ops = {
+	.ready = quic_ready,
+	.stream_data = quic_data,
+	.stream_acked = quic_acked,
+	.stream_reset = quic_reset,
+	.stop_sending = quic_stop,
+	.stream_closed = quic_stream_closed,
+	.closed = quic_closed,
+};
+
+static int connect_bare(struct check *check, struct arq_quic_connect_options *options,
+			struct arq_error *error)
+{
+	struct arq_pool_context *context = check->checks->pool->context;
+	options->ops = &quic_ops;
+	options->user = check;
+	options->transport.handshake_timeout = check->checks->config->timeout_ns;
+	return arq_quic_connect(context->endpoint, options, context->now, &check->connection,
+				error);
+}
+
+/* --- the course of it ------------------------------------------------------------------------- */
+
+static void begin(struct check *check)
+{
+	struct arq_pool_context *context = check->checks->pool->context;
+	const struct arq_config_health *config = check->checks->config;
+	struct arq_quic_connect_options options;
+	struct arq_error error = {0};
+
+	check->running = true;
+	check->begun = context->now;
+	arq_alarm_set(&context->alarms, &check->alarm, context->now + config->timeout_ns);
+	if (check->session) {
+		request(check);
+		return;
+	}
+	int code = target_connect_options(check->target, &options, &error);
+	if (code == 0)
+		code = config->path ? connect_session(check, &options, &error)
+				    : connect_bare(check, &options, &error);
+	if (code != 0)
+		conclude(check, false, error.text);
+	else
+		check->checks->connections++;
+}
+
+/* What does not answer in time may hang for good: the next check has a new connection. */
+static void end_connection(struct check *check)
+{
+	if (check->session)
+		arq_h3_session_close(check->session, ARQ_H3_NO_ERROR);
+	if (check->connection)
+		arq_quic_connection_close(check->connection, true, ARQ_H3_NO_ERROR, NULL);
+}
+
+static void ring(struct arq_alarm *alarm)
+{
+	struct check *check = (struct check *)((char *)alarm - offsetof(struct check, alarm));
+	if (check->running) {
+		conclude(check, false, "no answer in time");
+		end_connection(check);
+	} else if (check->connection ||
+		   (check->session && arq_h3_session_streams(check->session) > 0)) {
+		/* The last one's end is not over yet; that is no answer, either. */
+		check->running = true;
+		check->begun = check->checks->pool->context->now;
+		conclude(check, false, "no answer in time");
+		end_connection(check);
+	} else {
+		begin(check);
+	}
+}
+
+int arq_checks_create(struct arq_pool *pool, struct arq_checks **checks)
+{
+	struct arq_checks *made =
+		calloc(1, sizeof(*made) + pool->target_count * sizeof(made->list[0]));
+	if (!made)
+		return -ENOMEM;
+	made->pool = pool;
+	made->config = pool->config->health;
+	made->count = pool->target_count;
+	for (size_t i = 0; i < made->count; i++) {
+		made->list[i].checks = made;
+		made->list[i].target = &pool->targets[i];
+		made->list[i].alarm.ring = ring;
+		arq_alarm_set(&pool->context->alarms, &made->list[i].alarm, pool->context->now);
+	}
+	*checks = made;
+	return 0;
+}
+
+void arq_checks_stop(struct arq_checks *checks)
+{
+	for (size_t i = 0; i < checks->count; i++) {
+		checks->list[i].running = false;
+		arq_alarm_clear(&checks->pool->context->alarms, &checks->list[i].alarm);
+		end_connection(&checks->list[i]);
+	}
+}
+
+uint32_t arq_checks_connections(const struct arq_checks *checks)
+{
+	return checks->connections;
+}
+
+void arq_checks_destroy(struct arq_checks *checks)
+{
+	free(checks);
+}
