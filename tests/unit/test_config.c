@@ -208,6 +208,16 @@ static const struct bad {
 	{GATEWAY
 	 "      early_data: true\n      client_certificates: {mode: optional, ca: x}\n" ROUTE,
 	 "6:19: gateway.listeners[0].early_data: ", "does not go with client_certificates"},
+	{GATEWAY "  connection_ids: {config_id: 7}\n" ROUTE,
+	 "6:31: gateway.connection_ids.config_id: ", "from 0 to 6"},
+	{GATEWAY "  connection_ids: {server_id: \"0a1\"}\n" ROUTE,
+	 "6:31: gateway.connection_ids.server_id: ", "pairs of hexadecimal digits"},
+	{GATEWAY "  connection_ids: {server_id: \"0x\"}\n" ROUTE,
+	 "6:31: gateway.connection_ids.server_id: ", "pairs of hexadecimal digits"},
+	{GATEWAY "  connection_ids: {nonce_length: 4}\n" ROUTE,
+	 "6:34: gateway.connection_ids.nonce_length: ", "from 5 to 17"},
+	{GATEWAY "  connection_ids: {server_id: aabb, nonce_length: 16}\n" ROUTE,
+	 "6:51: gateway.connection_ids.nonce_length: ", "from 4 to 15"},
 	{GATEWAY "  workers: 0\n" ROUTE, "6:12: gateway.workers: ", "from 1 to 256"},
 	{GATEWAY "  user: \"a b\"\n" ROUTE, "6:9: gateway.user: ", "is no name"},
 	{GATEWAY "  limits: {idle_timeout: 30}\n" ROUTE,
@@ -356,6 +366,9 @@ Test(config, fills_in_the_defaults)
 	cr_expect_eq(gateway->workers, 1);
 	cr_expect_null(gateway->user);
 	cr_expect_null(gateway->static_secret_file);
+	cr_expect_eq(gateway->connection_ids.server_id_length, 0);
+	cr_expect_eq(gateway->connection_ids.nonce_length, 9);
+	cr_expect_null(gateway->connection_ids.key_file);
 	cr_expect_eq(gateway->listeners[0].io, ARQ_CONFIG_IO_AUTO);
 	cr_expect_eq(gateway->listeners[0].copy_mode, ARQ_CONFIG_COPY_AUTO);
 	cr_expect_eq(gateway->listeners[0].client_certificates.mode,
@@ -420,6 +433,8 @@ Test(config, reads_what_is_given)
 		"      io: xsk\n      interface: e\n      copy_mode: zero-copy\n"
 		"      client_certificates: {mode: required, ca: /abs/ca.crt}\n"
 		"  workers: 4\n  user: nobody\n  static_secret_file: /abs/secret\n"
+		"  connection_ids: {config_id: 6, server_id: 0aFF, nonce_length: 12, key_file: "
+		"/abs/k}\n"
 		"  limits: {max_connections: 5, idle_timeout: 1500ms, drain_timeout: 0s}\n"
 		"  pools:\n"
 		"    - name: p\n      policy: round-robin\n"
@@ -448,6 +463,11 @@ Test(config, reads_what_is_given)
 	cr_expect_eq(gateway->workers, 4);
 	cr_expect_str_eq(gateway->user, "nobody");
 	cr_expect_str_eq(gateway->static_secret_file, "/abs/secret");
+	cr_expect_eq(gateway->connection_ids.config_id, 6);
+	cr_expect_eq(gateway->connection_ids.server_id_length, 2);
+	cr_expect_arr_eq(gateway->connection_ids.server_id, "\x0a\xff", 2);
+	cr_expect_eq(gateway->connection_ids.nonce_length, 12);
+	cr_expect_str_eq(gateway->connection_ids.key_file, "/abs/k");
 	cr_expect_eq(gateway->limits.max_connections, 5);
 	cr_expect_eq(gateway->limits.idle_timeout_ns, 1500000000);
 	cr_expect_eq(gateway->limits.drain_timeout_ns, 0);

@@ -278,7 +278,7 @@ Test(quic_endpoint, stateless_reset_ends_a_lost_connection)
 Test(quic_endpoint, stateless_resets_are_shorter_and_limited)
 {
 	struct echo *e = echo_new();
-	uint8_t packet[64] = {0x40, ARQ_QUIC_CID_LENGTH - 1};
+	uint8_t packet[64] = {0x40, 11}; /* a first octet of ours */
 
 	e->options.stateless_resets = 3;
 	echo_create(e);
@@ -522,7 +522,7 @@ Test(quic_endpoint, hands_over_packets_of_other_workers)
 {
 	struct echo *e = echo_new();
 	struct foreign foreign = {0};
-	uint8_t packet[100] = {0x40, ARQ_QUIC_CID_LENGTH - 1, 0, 2};
+	uint8_t packet[100] = {0x40, 11, 0, 2};
 
 	e->options.workers = 4;
 	e->options.worker = 1;
@@ -539,6 +539,51 @@ Test(quic_endpoint, hands_over_packets_of_other_workers)
 	cr_assert_eq(lab_counters(e->lab.server).foreign, 1);
 	cr_assert_eq(lab_counters(e->lab.server).stateless_reset_sent, 1);
 	echo_shake_hands(e);
+	echo_destroy(e);
+}
+
+/* An encrypted layout that is as short as may be, with another host's octets in front. */
+Test(quic_endpoint, hands_over_encrypted_ids)
+{
+	struct echo *e = echo_new();
+	struct foreign foreign = {0};
+	struct arq_quic_endpoint *other;
+	struct arq_error error = {0};
+	struct recording packet = {0};
+	struct arq_rx_packet received;
+
+	e->options.workers = 4;
+	e->options.worker = 1;
+	e->options.foreign_packet = foreign_packet;
+	e->options.user = &foreign;
+	e->options.cids = (struct arq_quic_cid_options){.config_id = 3,
+							.server_id_length = 1,
+							.server_id = {0xab},
+							.nonce_length = 4,
+							.encrypted = true,
+							.key = {1, 2, 3}};
+	echo_create(e);
+	e->lab.client_io.tap = record;
+	e->lab.client_io.tap_user = &packet;
+	echo_shake_hands(e);
+	echo_send(e, 1000);
+	echo_expect(e, 1000);
+	/* The last packet, now at worker 0. */
+	e->options.worker = 0;
+	cr_assert_eq(arq_quic_endpoint_create(&e->options, &other, &error), 0);
+	received = (struct arq_rx_packet){.data = packet.data, .length = (uint32_t)packet.length};
+	lab_path(true, &received.path);
+	arq_quic_receive(other, &e->lab.server_io.io, &received, 1, e->lab.now);
+	cr_assert_eq(foreign.count, 1);
+	cr_assert_eq(foreign.worker, 1);
+	arq_quic_endpoint_destroy(other);
+	/* Another host's: nobody here to hand it to, and no business of ours to reset it. */
+	e->options.cids.server_id[0] = 0xac;
+	cr_assert_eq(arq_quic_endpoint_create(&e->options, &other, &error), 0);
+	arq_quic_receive(other, &e->lab.server_io.io, &received, 1, e->lab.now);
+	cr_assert_eq(foreign.count, 1);
+	cr_assert_eq(lab_counters(other).dropped_unknown, 1);
+	arq_quic_endpoint_destroy(other);
 	echo_destroy(e);
 }
 

@@ -60,6 +60,9 @@ static int prepare(struct daemon *daemon, const struct arq_config *config, struc
 	int code =
 		arq_secret_make(daemon->gateway->static_secret_file, daemon->shared.secret, error);
 	if (code == 0)
+		code = arq_secret_connection_ids(&daemon->gateway->connection_ids,
+						 &daemon->shared.cids, error);
+	if (code == 0)
 		code = create_tls(daemon, error);
 	if (code == 0)
 		code = arq_proxy_shared_create(daemon->gateway, NULL, &daemon->proxy, error);

@@ -293,6 +293,7 @@ static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 	options.worker = worker->index;
 	options.workers = shared->workers;
 	memcpy(options.secret, shared->secret, sizeof(options.secret));
+	options.cids = shared->cids;
 	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
 	options.foreign_packet = hand_over;
 	options.user = worker;

@@ -30,6 +30,7 @@ struct arq_worker_shared {
 	struct arq_handover **inboxes; /* of each worker */
 	uint16_t workers;
 	uint8_t secret[ARQ_QUIC_SECRET_LENGTH];
+	struct arq_quic_cid_options cids;
 	int ended; /* eventfd that a worker adds 1 to when its thread ends */
 };
 

@@ -117,6 +117,9 @@ struct arq_config_sampler {
 	struct arq_config_sflow sflow;
 };
 
+/* Octets of a server id that the configuration can give. */
+#define ARQ_CONFIG_SERVER_ID_MAX 13
+
 /* --- gateway ---------------------------------------------------------------------------------- */
 
 enum arq_config_io {
@@ -256,10 +259,21 @@ struct arq_config_limits {
 	char *drain_timeout_text;
 };
 
+/* draft-ietf-quic-load-balancers; the worker's number is added to the server id in two octets. */
+struct arq_config_connection_ids {
+	uint32_t config_id; /* 0 to 6 */
+	uint32_t nonce_length; /* octets */
+	char *server_id_text; /* as written; NULL: none */
+	uint8_t server_id[ARQ_CONFIG_SERVER_ID_MAX];
+	uint32_t server_id_length;
+	char *key_file; /* 32 hexadecimal digits; NULL: not encrypted */
+};
+
 struct arq_config_gateway {
 	uint32_t workers; /* for UDP sockets; AF_XDP has one worker for each receive queue */
 	char *user; /* to run as after start; NULL: stay who we are */
 	char *static_secret_file; /* at least 32 bytes; NULL: random at start */
+	struct arq_config_connection_ids connection_ids;
 	struct arq_config_listener *listeners; /* none: no gateway is configured */
 	uint32_t listeners_count;
 	struct arq_config_pool *pools;

@@ -2,6 +2,8 @@
 #include "userspace/common/config_check.h"
 
 #include <arquant/service.h>
+#include <ctype.h>
+#include <string.h>
 
 #define SECOND 1000000000ull
 
@@ -18,6 +20,12 @@
 #define IDLE_DEFAULT (30 * SECOND)
 #define IDLE_MIN     SECOND
 #define IDLE_MAX     (3600 * SECOND)
+
+/* Of connection ids: 20 octets, of which the first, and two of the server id, are taken. */
+#define CONFIG_ID_MAX 6
+#define NONCE_DEFAULT 9
+#define NONCE_MIN     4u
+#define PLAIN_MAX     17u
 
 #define DRAIN_DEFAULT (10 * SECOND)
 #define DRAIN_MAX     (3600 * SECOND)
@@ -46,6 +54,43 @@ static int check_limits(const struct arq_config_check *check)
 	return code;
 }
 
+/* Pairs of hexadecimal digits. */
+static bool parse_octets(const char *text, uint8_t *octets, uint32_t *length)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (*length = 0; text[0]; text += 2, (*length)++) {
+		const char *high = strchr(digits, tolower((unsigned char)text[0]));
+		const char *low = text[1] ? strchr(digits, tolower((unsigned char)text[1])) : NULL;
+
+		if (!high || !low)
+			return false;
+		octets[*length] = (uint8_t)((high - digits) << 4 | (low - digits));
+	}
+	return true;
+}
+
+static int check_connection_ids(const struct arq_config_check *check)
+{
+	struct arq_config_connection_ids *ids = &check->config->gateway.connection_ids;
+	struct arq_field server_id = arq_field("gateway.connection_ids.server_id");
+
+	int code = arq_config_check_number(check, arq_field("gateway.connection_ids.config_id"),
+					   &ids->config_id, 0, 0, CONFIG_ID_MAX);
+	if (!code && ids->server_id_text &&
+	    !parse_octets(ids->server_id_text, ids->server_id, &ids->server_id_length))
+		return arq_document_fail(check->document, check->error, server_id,
+					 "'%s' is no octets; use pairs of hexadecimal digits",
+					 ids->server_id_text);
+	/* Firewalls, ours too, drop Initials whose destination id is shorter than 8 octets. */
+	if (!code)
+		code = arq_config_check_number(
+			check, arq_field("gateway.connection_ids.nonce_length"), &ids->nonce_length,
+			NONCE_DEFAULT, ids->server_id_length ? NONCE_MIN : NONCE_MIN + 1,
+			PLAIN_MAX - ids->server_id_length);
+	return code ? code : arq_config_resolve(check, &ids->key_file);
+}
+
 static int check_general(const struct arq_config_check *check)
 {
 	struct arq_config_gateway *gateway = &check->config->gateway;
@@ -56,6 +101,8 @@ static int check_general(const struct arq_config_check *check)
 		code = arq_config_check_name(check, arq_field("gateway.user"), gateway->user);
 	if (!code)
 		code = arq_config_resolve(check, &gateway->static_secret_file);
+	if (!code)
+		code = check_connection_ids(check);
 	return code ? code : check_limits(check);
 }
 

@@ -168,11 +168,23 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t connection_ids_fields[] = {
+	CYAML_FIELD_UINT("config_id", OPTIONAL, struct arq_config_connection_ids, config_id),
+	STRING("server_id", OPTIONAL, struct arq_config_connection_ids, server_id_text, 1,
+	       2 * ARQ_CONFIG_SERVER_ID_MAX),
+	CYAML_FIELD_UINT("nonce_length", OPTIONAL, struct arq_config_connection_ids, nonce_length),
+	STRING("key_file", OPTIONAL, struct arq_config_connection_ids, key_file, 1,
+	       FILE_MAX_LENGTH),
+	CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	CYAML_FIELD_UINT("workers", OPTIONAL, struct arq_config_gateway, workers),
 	STRING("user", OPTIONAL, struct arq_config_gateway, user, 1, USER_NAME_MAX),
 	STRING("static_secret_file", OPTIONAL, struct arq_config_gateway, static_secret_file, 1,
 	       FILE_MAX_LENGTH),
+	CYAML_FIELD_MAPPING("connection_ids", OPTIONAL, struct arq_config_gateway, connection_ids,
+			    connection_ids_fields),
 	LIST("listeners", REQUIRED, struct arq_config_gateway, listeners, &listener_entry, 1,
 	     LISTENERS_MAX),
 	LIST("pools", OPTIONAL, struct arq_config_gateway, pools, &pool_entry, 0, POOLS_MAX),

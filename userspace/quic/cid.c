@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "userspace/quic/cid.h"
 
-#include "userspace/quic/quic.h"
-
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <stdlib.h>
@@ -23,22 +21,6 @@ struct cid_table {
 	size_t used;
 	struct slot *slots;
 };
-
-void cid_generate(ngtcp2_cid *cid, uint16_t worker)
-{
-	cid->datalen = ARQ_QUIC_CID_LENGTH;
-	cid->data[0] = ARQ_QUIC_CID_LENGTH - 1;
-	cid->data[1] = (uint8_t)(worker >> 8);
-	cid->data[2] = (uint8_t)worker;
-	gnutls_rnd(GNUTLS_RND_NONCE, cid->data + 3, ARQ_QUIC_CID_LENGTH - 3);
-}
-
-int cid_worker(const uint8_t *cid, size_t length)
-{
-	if (length != ARQ_QUIC_CID_LENGTH || cid[0] != ARQ_QUIC_CID_LENGTH - 1)
-		return -1;
-	return cid[1] << 8 | cid[2];
-}
 
 static inline uint64_t rotate(uint64_t x, int bits)
 {

@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Connection ids: what ours look like, and the table that finds their owner.
- *
- * Layout, that of draft-ietf-quic-load-balancers without encryption, ARQ_QUIC_CID_LENGTH octets:
- *
- *	octet 0		3 bits configuration (0), 5 bits length of the rest
- *	octets 1, 2	server id: the worker's number, big endian
- *	octets 3 to 11	nonce, random
+ * The table that finds the owner of a connection id.
  *
  * The table is open addressing with linear probing. Peers choose some of the keys (the Destination
  * Connection ID of a first Initial), so the hash is keyed: SipHash-1-3. Stateless reset tokens of
@@ -19,12 +13,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-/* A random connection id that names `worker`. */
-void cid_generate(ngtcp2_cid *cid, uint16_t worker);
-
-/* The worker that a connection id of ours names, or -1 when it cannot be one of ours. */
-int cid_worker(const uint8_t *cid, size_t length);
 
 /* What connection ids point to: the first member of a connection or of the rest of one. */
 struct cid_owner {

@@ -33,6 +33,7 @@ void arq_quic_endpoint_options_default(struct arq_quic_endpoint_options *options
 		.retry_threshold = 1024,
 		.retry = ARQ_QUIC_RETRY_AUTO,
 		.stateless_resets = 100,
+		.cids.nonce_length = 9,
 	};
 	gnutls_rnd(GNUTLS_RND_KEY, options->secret, sizeof(options->secret));
 }
@@ -56,6 +57,7 @@ int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
 			     struct arq_quic_endpoint **made, struct arq_error *error)
 {
 	struct arq_quic_endpoint *endpoint;
+	int code;
 
 	if (options->workers == 0 || options->worker >= options->workers)
 		return arq_error_set(error, -EINVAL, "worker %u of %u does not exist",
@@ -63,6 +65,14 @@ int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
 	endpoint = calloc(1, sizeof(*endpoint));
 	if (!endpoint)
 		return arq_error_set(error, -ENOMEM, "no memory for a QUIC endpoint");
+	code = cid_layout_init(&endpoint->layout, &options->cids);
+	if (code) {
+		free(endpoint);
+		return arq_error_set(error, code,
+				     code == -EINVAL ? "server id and nonce of connection ids do "
+						       "not fit"
+						     : "no memory for a QUIC endpoint");
+	}
 	endpoint->options = *options;
 	endpoint->allocator = (ngtcp2_mem){&endpoint->memory, arq_memory_malloc, arq_memory_free,
 					   arq_memory_calloc, arq_memory_realloc};
@@ -108,6 +118,7 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint)
 		endpoint->listeners = listener->next;
 		listener_free(listener);
 	}
+	cid_layout_release(&endpoint->layout);
 	cid_table_destroy(endpoint->cids);
 	cid_table_destroy(endpoint->reset_tokens);
 	timer_heap_free(&endpoint->timers);
@@ -219,8 +230,9 @@ uint64_t endpoint_clock(struct arq_quic_endpoint *endpoint, uint64_t now)
 
 void endpoint_generate_cid(struct arq_quic_endpoint *endpoint, ngtcp2_cid *cid)
 {
+	/* Without randomness there would be no TLS either. */
 	do
-		cid_generate(cid, endpoint->options.worker);
+		cid_layout_generate(&endpoint->layout, cid, endpoint->options.worker);
 	while (cid_table_find(endpoint->cids, cid->data, cid->datalen));
 }
 
@@ -317,7 +329,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io)
 static bool is_foreign(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 		       const struct arq_rx_packet *packet, const ngtcp2_version_cid *ids)
 {
-	int worker = cid_worker(ids->dcid, ids->dcidlen);
+	int worker = cid_layout_worker(&endpoint->layout, ids->dcid, ids->dcidlen);
 
 	if (worker < 0 || worker == endpoint->options.worker || worker >= endpoint->options.workers)
 		return false;
@@ -343,7 +355,8 @@ static void unknown_short(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 				       NGTCP2_STATELESS_RESET_TOKENLEN);
 	if (owner)
 		connection_receive((struct arq_quic_connection *)owner, io, packet);
-	else if (cid_worker(packet->data + 1, ARQ_QUIC_CID_LENGTH) >= 0)
+	else if (cid_layout_worker(&endpoint->layout, packet->data + 1, endpoint->layout.length) >=
+		 0)
 		stateless_reset(endpoint, io, packet);
 	else
 		endpoint->counters.dropped_unknown++;
@@ -376,7 +389,8 @@ static void receive_packet(struct arq_quic_endpoint *endpoint, struct arq_io *io
 		endpoint->counters.dropped_malformed++;
 		return;
 	}
-	rv = ngtcp2_pkt_decode_version_cid(&ids, packet->data, packet->length, ARQ_QUIC_CID_LENGTH);
+	rv = ngtcp2_pkt_decode_version_cid(&ids, packet->data, packet->length,
+					   endpoint->layout.length);
 	if (rv) {
 		unreadable(endpoint, io, packet, rv, &ids);
 		return;

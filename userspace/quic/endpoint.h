@@ -5,6 +5,7 @@
 
 #include "userspace/common/memory.h"
 #include "userspace/quic/cid.h"
+#include "userspace/quic/cid_layout.h"
 #include "userspace/quic/quic.h"
 #include "userspace/quic/timer.h"
 #include "userspace/quic/tls.h"
@@ -24,6 +25,7 @@ struct arq_quic_endpoint {
 	struct arq_memory memory;
 	ngtcp2_mem allocator; /* counts into memory */
 	struct token_keys keys;
+	struct cid_layout layout; /* of our ids */
 	struct cid_table *cids;
 	struct cid_table *reset_tokens; /* stateless reset tokens of peers, 16 octets each */
 	struct timer_heap timers;

@@ -269,8 +269,21 @@ enum arq_quic_retry {
 	ARQ_QUIC_RETRY_NEVER, /* but when ngtcp2 demands it */
 };
 
-/* Octets of the connection ids we issue: first octet, worker, nonce; see cid.h. */
-#define ARQ_QUIC_CID_LENGTH 12
+#define ARQ_QUIC_SERVER_ID_MAX  13
+#define ARQ_QUIC_CID_KEY_LENGTH 16
+
+/*
+ * The layout of the connection ids that we issue, draft-ietf-quic-load-balancers; see cid_layout.h.
+ * The worker's number follows `server_id` in two octets, as part of the server id.
+ */
+struct arq_quic_cid_options {
+	uint8_t config_id; /* 0 to 6 */
+	uint8_t server_id_length; /* 0 to ARQ_QUIC_SERVER_ID_MAX */
+	uint8_t nonce_length; /* 4 or more; all together 19 at most */
+	bool encrypted;
+	uint8_t server_id[ARQ_QUIC_SERVER_ID_MAX]; /* this host's */
+	uint8_t key[ARQ_QUIC_CID_KEY_LENGTH]; /* shared with the balancers */
+};
 
 struct arq_quic_endpoint_options {
 	uint16_t worker; /* this worker's number, named in every CID we issue */
@@ -278,6 +291,7 @@ struct arq_quic_endpoint_options {
 	uint8_t secret[ARQ_QUIC_SECRET_LENGTH]; /* shared by all workers and by all restarts that
 						   shall understand each other's tokens and send
 						   stateless resets for each other's connections */
+	struct arq_quic_cid_options cids; /* the same for all workers */
 	uint32_t max_connections; /* of both roles */
 	uint32_t max_half_open; /* accepted, handshake not complete */
 	uint32_t retry_threshold; /* half-open connections from which ARQ_QUIC_RETRY_AUTO acts */
@@ -293,7 +307,8 @@ struct arq_quic_endpoint_options {
 	void *user;
 };
 
-/* One worker, a random secret, 65536 connections, 4096 half-open, Retry from 1024, 100 resets/s. */
+/* One worker, a random secret, ids of 12 octets in clear, 65536 connections, 4096 half-open, Retry
+ * from 1024, 100 resets/s. */
 void arq_quic_endpoint_options_default(struct arq_quic_endpoint_options *options);
 
 /* Returns 0 and *endpoint, or a negative errno with the reason in `error`. */

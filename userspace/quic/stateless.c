@@ -121,7 +121,7 @@ void stateless_reset(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 		endpoint->counters.dropped_unknown++;
 		return;
 	}
-	ngtcp2_cid_init(&cid, packet->data + 1, ARQ_QUIC_CID_LENGTH);
+	ngtcp2_cid_init(&cid, packet->data + 1, endpoint->layout.length);
 	if (token_stateless_reset(&endpoint->keys, &cid, token) ||
 	    gnutls_rnd(GNUTLS_RND_NONCE, random, sizeof(random)) || !reserve(endpoint, io, &slot))
 		return;
