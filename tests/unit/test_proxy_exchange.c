@@ -430,6 +430,76 @@ Test(exchange, gives_nothing_new_to_an_upstream_that_goes_away)
 	lab_stop(lab);
 }
 
+/* --- what a route changes --------------------------------------------------------------------- */
+
+Test(exchange, rewrites_the_target_and_changes_fields)
+{
+	struct lab *lab = lab_start_with(
+		1, NULL,
+		"    - path: /v1/*\n"
+		"      pool: p\n"
+		"      rewrite: { host: 'in.test:1', prefix: /download/ }\n"
+		"      request_headers: { remove: x-mine, set: [{ name: x-set, value: s }] }\n"
+		"      response_headers:\n"
+		"        remove: via\n"
+		"        set: [{ name: x-backend, value: hidden }]\n"
+		"        add: [{ name: x-added, value: '1' }]\n");
+	struct lab_call call = {0};
+	lab_call(lab, &call, "GET", "a.test", "/v1/7?q", false);
+	LAB_UNTIL(lab, call.response.closed);
+	expect_complete(&call, 200, 7);
+	cr_assert_str_eq(lab_value(&call.response, "via"), "");
+	cr_assert_str_eq(lab_value(&call.response, "x-backend"), "hidden");
+	cr_assert_str_eq(lab_value(&call.response, "x-added"), "1");
+
+	const struct lab_message *request = &last_request(&lab->backends[0])->request;
+	cr_assert_str_eq(request->authority, "in.test:1");
+	cr_assert_str_eq(request->path, "/download/7?q");
+	cr_assert_str_eq(lab_value(request, "x-mine"), "");
+	cr_assert_str_eq(lab_value(request, "x-set"), "s");
+	cr_assert_str_eq(lab_value(request, "via"), "3 arquant");
+	lab_stop(lab);
+}
+
+Test(exchange, redirects)
+{
+	struct lab *lab = lab_start_with(
+		1, NULL,
+		"    - path: /old/*\n"
+		"      redirect: { status: 302, host: new.test, prefix: /new/ }\n"
+		"      response_headers: { set: [{ name: cache-control, value: no-store }] }\n"
+		"    - pool: p\n");
+	struct lab_call call = {0}, upload = {.upload = 100000, .finish = true};
+	lab_call(lab, &call, "GET", "a.test", "/old/x?y=1", false);
+	lab_call(lab, &upload, "POST", "a.test", "/old/", true);
+	LAB_UNTIL(lab, call.response.closed && upload.response.complete);
+	cr_assert_eq(call.response.status, 302);
+	cr_assert_eq(call.response.length, 0);
+	cr_assert_str_eq(lab_value(&call.response, "location"), "https://new.test/new/x?y=1");
+	cr_assert_str_eq(lab_value(&call.response, "cache-control"), "no-store");
+	cr_assert_eq(upload.response.status, 302);
+	cr_assert_eq(lab->backends[0].count, 0);
+	lab_stop(lab);
+}
+
+Test(exchange, refuses_what_no_route_can_be_told_for)
+{
+	struct lab *lab = lab_start_with(1, NULL,
+					 "    - { path_regex: '/(a+)+[bc]', pool: p }\n"
+					 "    - { path: /cut*, pool: p, rewrite: { regex: '^/cut', "
+					 "replace: '' } }\n"
+					 "    - pool: p\n");
+	struct lab_call hostile = {0}, no_path = {0};
+	lab_call(lab, &hostile, "GET", "a.test", "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+		 false);
+	lab_call(lab, &no_path, "GET", "a.test", "/cut", false);
+	LAB_UNTIL(lab, hostile.response.closed && no_path.response.closed);
+	cr_assert_eq(hostile.response.status, 400);
+	cr_assert_eq(no_path.response.status, 500);
+	cr_assert_eq(lab->backends[0].count, 0);
+	lab_stop(lab);
+}
+
 /* --- drain ------------------------------------------------------------------------------------ */
 
 Test(exchange, finishes_what_is_open_when_it_drains)

@@ -587,64 +587,61 @@ static void start_backend(struct lab *lab, struct lab_backend *backend)
 		     "%s", error.text);
 }
 
-static void configure(struct lab *lab, size_t targets)
-{
-	static char p[] = "p", direct[] = "/direct", pong[] = "pong\n", plain[] = "text/plain";
-	static char nothing[] = "/nothing", none[] = "";
-	static char text[LAB_BACKENDS][ARQ_ADDRESS_TEXT_MAX], any[] = "*.test";
-	static struct arq_config_response respond = {200, pong, plain};
-	static struct arq_config_response no_content = {204, none, plain};
-	static struct arq_config_target target[LAB_BACKENDS];
-	static struct arq_config_pool pool;
-	static struct arq_config_route routes[3];
+static const char routes_default[] =
+	"    - { path: /direct, respond: { status: 200, body: \"pong\\n\", content_type: "
+	"text/plain } }\n"
+	"    - { path: /nothing, respond: { status: 204 } }\n"
+	"    - { host: '*.test', pool: p }\n";
 
+/* Everything through the configuration's own reader, which checks it and fills in defaults. */
+static void configure(struct lab *lab, size_t targets, const char *pool, const char *routes)
+{
+	char text[ARQ_ADDRESS_TEXT_MAX], *yaml;
+	struct arq_error error = {0};
+	size_t size;
+	FILE *out = open_memstream(&yaml, &size);
+
+	cr_assert_not_null(out);
+	arq_address_format(&lab->front_address, text);
+	fprintf(out,
+		"gateway:\n"
+		"  limits: { max_connections: 100 }\n"
+		"  listeners: [{ name: l, address: \"%s\", certificates: [{ certificate: c, key: "
+		"k }] }]\n"
+		"  pools:\n"
+		"    - name: p\n"
+		"      policy: round-robin\n"
+		"      tls: { verify: false }\n"
+		"%s"
+		"      targets:\n",
+		text, pool ? pool : "");
 	for (size_t i = 0; i < targets; i++) {
-		target[i].address = lab->backends[i].address;
-		target[i].address_text = text[i];
-		target[i].weight = 1;
-		arq_address_format(&target[i].address, text[i]);
+		arq_address_format(&lab->backends[i].address, text);
+		fprintf(out, "        - { address: \"%s\" }\n", text);
 	}
-	pool = (struct arq_config_pool){
-		.name = p,
-		.targets = target,
-		.targets_count = (uint32_t)targets,
-		.policy = ARQ_CONFIG_ROUND_ROBIN,
-	};
-	routes[0] = (struct arq_config_route){.path = direct, .respond = &respond};
-	routes[1] = (struct arq_config_route){.path = nothing, .respond = &no_content};
-	routes[2] = (struct arq_config_route){.host = any, .pool = &pool};
-	lab->gateway = (struct arq_config_gateway){
-		.workers = 1,
-		.pools = &pool,
-		.pools_count = 1,
-		.routes = routes,
-		.routes_count = 3,
-		.limits = {.max_connections = 100,
-			   .header_size = 16384,
-			   .idle_timeout_ns = 30 * SECOND,
-			   .drain_timeout_ns = 10 * SECOND},
-	};
+	fprintf(out, "  routes:\n%s", routes ? routes : routes_default);
+	cr_assert_eq(fclose(out), 0);
+	cr_assert_eq(arq_config_parse("lab", yaml, size, &lab->config, &error), 0, "%s\n%s",
+		     error.text, yaml);
+	free(yaml);
 }
 
 static void start_proxy(struct lab *lab)
 {
 	struct arq_error error = {0};
 	struct arq_quic_listener *listener;
-	struct arq_quic_application application;
-	struct arq_quic_listener_options options = {
-		.tls = lab->tls, .applications = &application, .application_count = 1};
+	struct arq_quic_listener_options options = {.tls = lab->tls};
 
-	lab->front_io = open_io("127.0.0.1:1", &lab->front_address);
 	lab->upstream_io = open_io("0.0.0.0:1", NULL);
 	lab->front = create_endpoint();
-	cr_assert_eq(arq_proxy_shared_create(&lab->gateway, NULL, &lab->shared, &error), 0, "%s",
-		     error.text);
+	cr_assert_eq(arq_proxy_shared_create(&lab->config->gateway, NULL, &lab->shared, &error), 0,
+		     "%s", error.text);
 	const struct arq_proxy_options proxy = {.shared = lab->shared,
 						.endpoint = lab->front,
 						.upstream_v4 = lab->upstream_io,
 						.checks = true};
 	cr_assert_eq(arq_proxy_create(&proxy, &lab->proxy), 0);
-	arq_proxy_listener(lab->proxy, &application, &options.transport);
+	arq_proxy_listener(lab->proxy, 0, &options);
 	options.address = lab->front_address;
 	cr_assert_eq(arq_quic_listen(lab->front, &options, &listener, &error), 0, "%s", error.text);
 }
@@ -673,6 +670,11 @@ static void start_client(struct lab *lab)
 
 struct lab *lab_start(size_t targets)
 {
+	return lab_start_with(targets, NULL, NULL);
+}
+
+struct lab *lab_start_with(size_t targets, const char *pool, const char *routes)
+{
 	struct lab *lab = calloc(1, sizeof(*lab));
 	struct arq_error error = {0};
 	struct test_certificate files;
@@ -685,7 +687,8 @@ struct lab *lab_start(size_t targets)
 	test_certificate_remove(&files);
 	for (size_t i = 0; i < LAB_BACKENDS; i++)
 		start_backend(lab, &lab->backends[i]);
-	configure(lab, targets);
+	lab->front_io = open_io("127.0.0.1:1", &lab->front_address);
+	configure(lab, targets, pool, routes);
 	start_proxy(lab);
 	start_client(lab);
 	LAB_UNTIL(lab, lab->ready);
@@ -703,6 +706,7 @@ void lab_stop(struct lab *lab)
 	cr_assert_eq(counters.exchanges, 0);
 	arq_proxy_destroy(lab->proxy);
 	arq_proxy_shared_put(lab->shared);
+	arq_config_destroy(lab->config);
 	for (size_t i = 0; i < LAB_BACKENDS; i++) {
 		arq_quic_endpoint_destroy(lab->backends[i].endpoint);
 		arq_h3_destroy(lab->backends[i].h3);

@@ -80,7 +80,7 @@ struct lab_backend {
 };
 
 struct lab {
-	struct arq_config_gateway gateway;
+	struct arq_config *config;
 	struct lab_backend backends[LAB_BACKENDS];
 	struct arq_proxy_shared *shared;
 	struct arq_proxy *proxy;
@@ -104,6 +104,12 @@ struct lab {
  * /direct and /nothing (204) are answered by the proxy, other hosts below .test go to the pool.
  */
 struct lab *lab_start(size_t targets);
+
+/*
+ * The same with other YAML: lines of keys of the pool, indented by six (NULL: none more), and of
+ * the list of routes, indented by four (NULL: those above).
+ */
+struct lab *lab_start_with(size_t targets, const char *pool, const char *routes);
 
 /* Ends and frees everything; leaks show in the sanitizer. */
 void lab_stop(struct lab *lab);

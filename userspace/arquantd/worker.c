@@ -311,12 +311,10 @@ static void limit_connections(struct arq_worker *worker)
 static int create_listeners(struct arq_worker *worker, struct arq_error *error)
 {
 	const struct arq_config_gateway *gateway = worker->shared->gateway;
-	struct arq_quic_application application;
-	struct arq_quic_listener_options options = {.applications = &application,
-						    .application_count = 1};
+	struct arq_quic_listener_options options = {0};
 
-	arq_proxy_listener(worker->proxy, &application, &options.transport);
 	for (uint32_t i = 0; i < gateway->listeners_count; i++) {
+		arq_proxy_listener(worker->proxy, i, &options);
 		options.address = gateway->listeners[i].address;
 		options.tls = worker->shared->tls[i];
 		int code =

@@ -21,6 +21,7 @@
 #define ARQUANT_COMMON_CONFIG_H
 
 #include "userspace/common/address.h"
+#include "userspace/common/config_route.h"
 #include "userspace/common/error.h"
 #include "userspace/common/rule.h"
 
@@ -232,22 +233,6 @@ struct arq_config_pool {
 	struct arq_config_health *health; /* NULL: no checks */
 	struct arq_config_ejection ejection;
 	struct arq_config_tls tls;
-};
-
-struct arq_config_response {
-	uint16_t status; /* 200 to 599 */
-	char *body; /* "" when absent */
-	char *content_type; /* "text/plain; charset=utf-8" when absent */
-};
-
-/* The first route that matches in file order wins. */
-struct arq_config_route {
-	char *host; /* lower case; NULL: any. "*.example.com" any one or more labels before it */
-	char *path; /* NULL: any. The final '*' of a prefix is cut off */
-	bool path_is_prefix;
-	char *pool_name; /* as written; NULL with `respond` */
-	const struct arq_config_pool *pool; /* either this */
-	struct arq_config_response *respond; /* or this, never both */
 };
 
 struct arq_config_limits {

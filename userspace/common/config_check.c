@@ -154,6 +154,44 @@ int arq_config_check_host(const struct arq_config_check *check, struct arq_field
 				 "'%s' is no host name; write it as www.example.com", name);
 }
 
+void arq_config_to_lower(char *text)
+{
+	for (; *text; text++)
+		*text = (char)(isascii(*text) ? tolower(*text) : *text);
+}
+
+bool arq_config_is_token(const char *text)
+{
+	const char *c = text;
+	while (*c && isascii(*c) && (isalnum(*c) || strchr("!#$%&'*+-.^_`|~", *c)))
+		c++;
+	return c > text && !*c;
+}
+
+int arq_config_check_header_name(const struct arq_config_check *check, struct arq_field field,
+				 char *name)
+{
+	arq_config_to_lower(name);
+	if (arq_config_is_token(name))
+		return 0;
+	return arq_document_fail(check->document, check->error, field,
+				 "'%.63s' is no name of a header field; write it as x-request-id",
+				 name);
+}
+
+int arq_config_check_header_value(const struct arq_config_check *check, struct arq_field field,
+				  const char *value)
+{
+	for (const char *c = value; c && *c; c++) {
+		bool blank = *c == ' ' || *c == '\t';
+		if ((!blank && (*c < ' ' || *c >= 0x7f)) || (blank && (c == value || !c[1])))
+			return arq_document_fail(check->document, check->error, field,
+						 "cannot be a header's value; write it as "
+						 "text/plain, without blanks around it");
+	}
+	return 0;
+}
+
 /* --- interfaces ------------------------------------------------------------------------------- */
 
 /* Run priorities as the programs have them by themselves. */

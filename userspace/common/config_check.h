@@ -27,6 +27,9 @@ int arq_config_check_pool(const struct arq_config_check *check, uint32_t i);
 int arq_config_check_pool_health(const struct arq_config_check *check, uint32_t i); /* of it */
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i);
 
+/* Of a route, what becomes of its requests; after the conditions. */
+int arq_config_check_route_action(const struct arq_config_check *check, uint32_t i);
+
 /* --- what several parts check ----------------------------------------------------------------- */
 
 /* A name that can stand in outputs and references: letters, digits, '-', '_' and '.'. */
@@ -65,6 +68,31 @@ bool arq_config_is_host(const char *text);
 /* The name of a host, or absent (NULL). */
 int arq_config_check_host(const struct arq_config_check *check, struct arq_field field,
 			  const char *name);
+
+/* An absolute path without query, or absent (NULL). */
+int arq_config_check_path(const struct arq_config_check *check, struct arq_field field,
+			  const char *path);
+
+/*
+ * A regular expression, or absent (NULL). With `must_match`, the only text that it will ever be
+ * held against, one that does not match it is an error.
+ */
+int arq_config_check_regex(const struct arq_config_check *check, struct arq_field field,
+			   const char *pattern, const char *must_match);
+
+/* RFC 9110, section 5.6.2: what names of fields and methods are made of. */
+bool arq_config_is_token(const char *text);
+
+/* The name of a header field; becomes lower case. */
+int arq_config_check_header_name(const struct arq_config_check *check, struct arq_field field,
+				 char *name);
+
+/* What a header field can say, or absent (NULL). */
+int arq_config_check_header_value(const struct arq_config_check *check, struct arq_field field,
+				  const char *value);
+
+/* ASCII letters only. */
+void arq_config_to_lower(char *text);
 
 /* Returns -ENOMEM with its message. */
 int arq_config_no_memory(const struct arq_config_check *check);

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/common/config_check.h"
+#include "userspace/common/regex.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define CONTENT_TYPE_DEFAULT "text/plain; charset=utf-8"
+/* --- hosts and paths -------------------------------------------------------------------------- */
 
 static bool is_bracketed_ipv6(const char *text)
 {
@@ -22,40 +23,32 @@ static bool is_bracketed_ipv6(const char *text)
 }
 
 /* Lower case, without the final dot; "*" alone becomes NULL, any host. */
-static int check_route_host(const struct arq_config_check *check, uint32_t i)
+static int check_host(const struct arq_config_check *check, struct arq_field field, char **host)
 {
-	struct arq_config_route *route = &check->config->gateway.routes[i];
-	struct arq_field field = arq_field("gateway.routes[%u].host", i);
-
-	if (!route->host)
+	if (!*host)
 		return 0;
-	if (strcmp(route->host, "*") == 0) {
-		free(route->host);
-		route->host = NULL;
+	if (strcmp(*host, "*") == 0) {
+		free(*host);
+		*host = NULL;
 		return 0;
 	}
 
-	size_t length = strlen(route->host);
-	if (length > 1 && route->host[length - 1] == '.')
-		route->host[length - 1] = '\0';
-	for (char *c = route->host; *c; c++)
-		*c = (char)(isascii(*c) ? tolower(*c) : *c);
-	const char *name = route->host + (strncmp(route->host, "*.", 2) == 0 ? 2 : 0);
-	if (arq_config_is_host(name) || is_bracketed_ipv6(route->host))
+	size_t length = strlen(*host);
+	if (length > 1 && (*host)[length - 1] == '.')
+		(*host)[length - 1] = '\0';
+	arq_config_to_lower(*host);
+	const char *name = *host + (strncmp(*host, "*.", 2) == 0 ? 2 : 0);
+	if (arq_config_is_host(name) || is_bracketed_ipv6(*host))
 		return 0;
 	return arq_document_fail(check->document, check->error, field,
 				 "'%s' is no host; write www.example.com or \"*.example.com\", "
 				 "without scheme and port",
-				 route->host);
+				 *host);
 }
 
-/* Cuts the final '*' of a prefix off. */
-static int check_route_path(const struct arq_config_check *check, uint32_t i)
+int arq_config_check_path(const struct arq_config_check *check, struct arq_field field,
+			  const char *path)
 {
-	struct arq_config_route *route = &check->config->gateway.routes[i];
-	struct arq_field field = arq_field("gateway.routes[%u].path", i);
-	char *path = route->path;
-
 	if (!path)
 		return 0;
 	if (path[0] != '/')
@@ -69,102 +62,243 @@ static int check_route_path(const struct arq_config_check *check, uint32_t i)
 						 "'%.60s' cannot be a path; leave out blanks, '?' "
 						 "and '#', and percent-encode what is not ASCII",
 						 path);
-		if (*c == '*' && c[1])
-			return arq_document_fail(check->document, check->error, field,
-						 "'%.60s' has a '*' that is not at its end; only "
-						 "prefixes such as /v1/* are matched",
-						 path);
 	}
-	size_t length = strlen(path);
-	route->path_is_prefix = path[length - 1] == '*';
-	if (route->path_is_prefix)
-		path[length - 1] = '\0';
 	return 0;
 }
+
+/* Cuts the final '*' of a prefix off. */
+static int check_route_path(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_route *route = &check->config->gateway.routes[i];
+	struct arq_field field = arq_field("gateway.routes[%u].path", i);
+	char *path = route->path;
+
+	int code = arq_config_check_path(check, field, path);
+	if (code || !path)
+		return code;
+	char *star = strchr(path, '*');
+	if (star && star[1])
+		return arq_document_fail(check->document, check->error, field,
+					 "'%.60s' has a '*' that is not at its end; only "
+					 "prefixes such as /v1/* are matched here, see "
+					 "'path_regex'",
+					 path);
+	route->path_is_prefix = star;
+	if (star)
+		*star = '\0';
+	return 0;
+}
+
+/* --- regular expressions ---------------------------------------------------------------------- */
+
+int arq_config_check_regex(const struct arq_config_check *check, struct arq_field field,
+			   const char *pattern, const char *must_match)
+{
+	struct arq_error error = {0};
+	struct arq_regex *regex;
+	int code = 0;
+
+	if (!pattern)
+		return 0;
+	if (arq_regex_create(pattern, true, &regex, &error) != 0)
+		return arq_document_fail(check->document, check->error, field,
+					 "is no regular expression of PCRE2: %s; see "
+					 "pcre2pattern(3)",
+					 error.text);
+	struct arq_regex_scratch *scratch = must_match ? arq_regex_scratch_create() : NULL;
+	if (scratch &&
+	    arq_regex_match(regex, scratch, must_match, strlen(must_match)) == ARQ_REGEX_NO_MATCH)
+		code = arq_document_fail(check->document, check->error, field,
+					 "does not match '%.60s', the only path that this route "
+					 "is for; remove one of them",
+					 must_match);
+	arq_regex_scratch_destroy(scratch);
+	arq_regex_destroy(regex);
+	return code;
+}
+
+/* --- other conditions ------------------------------------------------------------------------- */
+
+static int check_listeners(const struct arq_config_check *check, uint32_t i)
+{
+	const struct arq_config_gateway *gateway = &check->config->gateway;
+	struct arq_config_route *route = &check->config->gateway.routes[i];
+
+	route->listeners_mask = route->listeners_count ? 0 : UINT64_MAX;
+	for (uint32_t j = 0; j < route->listeners_count; j++) {
+		uint32_t k = 0;
+		while (k < gateway->listeners_count &&
+		       strcmp(gateway->listeners[k].name, route->listeners[j]) != 0)
+			k++;
+		if (k == gateway->listeners_count)
+			return arq_document_fail(
+				check->document, check->error,
+				arq_field("gateway.routes[%u].listeners[%u]", i, j),
+				"there is no listener '%s'; define it under gateway.listeners",
+				route->listeners[j]);
+		route->listeners_mask |= UINT64_C(1) << k;
+	}
+	return 0;
+}
+
+static int check_methods(const struct arq_config_check *check, uint32_t i)
+{
+	const struct arq_config_route *route = &check->config->gateway.routes[i];
+
+	for (uint32_t j = 0; j < route->methods_count; j++) {
+		if (!arq_config_is_token(route->methods[j]))
+			return arq_document_fail(check->document, check->error,
+						 arq_field("gateway.routes[%u].methods[%u]", i, j),
+						 "'%.32s' is no method; write it as GET",
+						 route->methods[j]);
+	}
+	return 0;
+}
+
+static int check_match(const struct arq_config_check *check, struct arq_field field,
+		       const struct arq_config_condition *match)
+{
+	if ((match->value != NULL) + (match->prefix != NULL) + (match->regex != NULL) > 1)
+		return arq_document_fail(check->document, check->error, field,
+					 "has more than one of 'value', 'prefix' and 'regex'; keep "
+					 "one");
+	return arq_config_check_regex(check, field, match->regex, NULL);
+}
+
+static int check_matches(const struct arq_config_check *check, uint32_t i)
+{
+	const struct arq_config_route *route = &check->config->gateway.routes[i];
+	int code = 0;
+
+	for (uint32_t j = 0; !code && j < route->headers_count; j++) {
+		struct arq_field field = arq_field("gateway.routes[%u].headers[%u]", i, j);
+		code = arq_config_check_header_name(check, field, route->headers[j].name);
+		if (!code && strcmp(route->headers[j].name, "host") == 0)
+			code = arq_document_fail(check->document, check->error, field,
+						 "is the authority in HTTP/3; use the route's "
+						 "'host'");
+		if (!code)
+			code = check_match(check, field, &route->headers[j]);
+	}
+	for (uint32_t j = 0; !code && j < route->query_count; j++)
+		code = check_match(check, arq_field("gateway.routes[%u].query[%u]", i, j),
+				   &route->query[j]);
+	return code;
+}
+
+/* --- routes that nothing reaches -------------------------------------------------------------- */
 
 static bool same_text(const char *a, const char *b)
 {
 	return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-static int check_route_reached(const struct arq_config_check *check, uint32_t i)
+static bool ends_with(const char *text, const char *end)
+{
+	size_t length = strlen(text), end_length = strlen(end);
+	return length > end_length && strcmp(text + length - end_length, end) == 0;
+}
+
+/* Whether every host that `b` stands for is one of `a`. */
+static bool host_covers(const char *a, const char *b)
+{
+	if (!a)
+		return true;
+	if (!b)
+		return false;
+	return strcmp(a, b) == 0 || (a[0] == '*' && ends_with(b, a + 1));
+}
+
+static bool path_covers(const struct arq_config_route *a, const struct arq_config_route *b)
+{
+	if (a->path_regex && !same_text(a->path_regex, b->path_regex))
+		return false;
+	if (!a->path || (a->path_is_prefix && strcmp(a->path, "/") == 0))
+		return true;
+	if (!b->path)
+		return false;
+	return a->path_is_prefix ? strncmp(a->path, b->path, strlen(a->path)) == 0
+				 : !b->path_is_prefix && strcmp(a->path, b->path) == 0;
+}
+
+static bool methods_cover(const struct arq_config_route *a, const struct arq_config_route *b)
+{
+	if (a->methods_count == 0)
+		return true;
+	for (uint32_t i = 0; i < b->methods_count; i++) {
+		uint32_t j = 0;
+		while (j < a->methods_count && strcmp(a->methods[j], b->methods[i]) != 0)
+			j++;
+		if (j == a->methods_count)
+			return false;
+	}
+	return b->methods_count > 0;
+}
+
+/* Each of a's conditions must be one of b's, or ask less than one of them. */
+static bool matches_cover(const struct arq_config_condition *a, uint32_t a_count,
+			  const struct arq_config_condition *b, uint32_t b_count)
+{
+	for (uint32_t i = 0; i < a_count; i++) {
+		bool any = !a[i].value && !a[i].prefix && !a[i].regex;
+		uint32_t j = 0;
+		while (j < b_count && !(strcmp(a[i].name, b[j].name) == 0 &&
+					(any || (same_text(a[i].value, b[j].value) &&
+						 same_text(a[i].prefix, b[j].prefix) &&
+						 same_text(a[i].regex, b[j].regex)))))
+			j++;
+		if (j == b_count)
+			return false;
+	}
+	return true;
+}
+
+static bool covers(const struct arq_config_route *a, const struct arq_config_route *b)
+{
+	return host_covers(a->host, b->host) && path_covers(a, b) &&
+	       (b->listeners_mask & ~a->listeners_mask) == 0 &&
+	       host_covers(a->server_name, b->server_name) && methods_cover(a, b) &&
+	       matches_cover(a->headers, a->headers_count, b->headers, b->headers_count) &&
+	       matches_cover(a->query, a->query_count, b->query, b->query_count);
+}
+
+static int check_reached(const struct arq_config_check *check, uint32_t i)
 {
 	const struct arq_config_route *routes = check->config->gateway.routes;
 
 	for (uint32_t j = 0; j < i; j++) {
-		if (same_text(routes[j].host, routes[i].host) &&
-		    same_text(routes[j].path, routes[i].path) &&
-		    routes[j].path_is_prefix == routes[i].path_is_prefix)
+		if (covers(&routes[j], &routes[i]))
 			return arq_document_fail(check->document, check->error,
 						 arq_field("gateway.routes[%u]", i),
-						 "matches the same as gateway.routes[%u], which "
-						 "comes first; remove one",
+						 "is never reached: gateway.routes[%u] comes first "
+						 "and takes all of its requests; put this one "
+						 "before it, or remove it",
 						 j);
 	}
 	return 0;
 }
 
-static int check_route_pool(const struct arq_config_check *check, uint32_t i)
-{
-	const struct arq_config_gateway *gateway = &check->config->gateway;
-	struct arq_config_route *route = &check->config->gateway.routes[i];
-
-	for (uint32_t j = 0; j < gateway->pools_count; j++) {
-		if (strcmp(gateway->pools[j].name, route->pool_name) == 0) {
-			route->pool = &gateway->pools[j];
-			return 0;
-		}
-	}
-	return arq_document_fail(
-		check->document, check->error, arq_field("gateway.routes[%u].pool", i),
-		"there is no pool '%s'; define it under gateway.pools", route->pool_name);
-}
-
-static int check_route_respond(const struct arq_config_check *check, uint32_t i)
-{
-	struct arq_config_response *respond = check->config->gateway.routes[i].respond;
-	struct arq_field type = arq_field("gateway.routes[%u].respond.content_type", i);
-
-	if (respond->status < 200 || respond->status > 599)
-		return arq_document_fail(check->document, check->error,
-					 arq_field("gateway.routes[%u].respond.status", i),
-					 "%u is no final status; write a number from 200 to 599",
-					 respond->status);
-	/* RFC 9110, sections 15.3.5, 15.3.6 and 15.4.5: these have no content. */
-	if ((respond->status == 204 || respond->status == 205 || respond->status == 304) &&
-	    respond->body && respond->body[0])
-		return arq_document_fail(check->document, check->error,
-					 arq_field("gateway.routes[%u].respond.body", i),
-					 "a response with status %u has no body; remove it",
-					 respond->status);
-	for (const char *c = respond->content_type; c && *c; c++) {
-		if (*c < ' ' || *c >= 0x7f || (*c == ' ' && (c == respond->content_type || !c[1])))
-			return arq_document_fail(check->document, check->error, type,
-						 "cannot be a header's value; write it as "
-						 "text/plain");
-	}
-	int code = arq_config_set_default(check, &respond->body, "");
-	return code ? code
-		    : arq_config_set_default(check, &respond->content_type, CONTENT_TYPE_DEFAULT);
-}
-
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i)
 {
 	struct arq_config_route *route = &check->config->gateway.routes[i];
-	struct arq_field field = arq_field("gateway.routes[%u]", i);
 
-	int code = check_route_host(check, i);
+	int code = check_host(check, arq_field("gateway.routes[%u].host", i), &route->host);
+	if (!code)
+		code = check_host(check, arq_field("gateway.routes[%u].server_name", i),
+				  &route->server_name);
 	if (!code)
 		code = check_route_path(check, i);
 	if (!code)
-		code = check_route_reached(check, i);
-	if (code)
-		return code;
-	if (route->pool_name && route->respond)
-		return arq_document_fail(check->document, check->error, field,
-					 "has both 'pool' and 'respond'; keep one");
-	if (!route->pool_name && !route->respond)
-		return arq_document_fail(check->document, check->error, field,
-					 "has neither 'pool' nor 'respond'; add one");
-	return route->pool_name ? check_route_pool(check, i) : check_route_respond(check, i);
+		code = arq_config_check_regex(check, arq_field("gateway.routes[%u].path_regex", i),
+					      route->path_regex,
+					      route->path_is_prefix ? NULL : route->path);
+	if (!code)
+		code = check_listeners(check, i);
+	if (!code)
+		code = check_methods(check, i);
+	if (!code)
+		code = check_matches(check, i);
+	if (!code)
+		code = check_reached(check, i);
+	return code ? code : arq_config_check_route_action(check, i);
 }

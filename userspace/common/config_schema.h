@@ -21,11 +21,17 @@ extern const cyaml_schema_field_t arq_config_gateway_fields[];
 /* Of one under `gateway.pools`. */
 extern const cyaml_schema_field_t arq_config_pool_fields[];
 
+/* Of an entry of the list `gateway.routes`. */
+extern const cyaml_schema_value_t arq_config_route_entry;
+
 /* --- what the schema is written with ---------------------------------------------------------- */
 
 #define NAME_MAX_LENGTH    63
 #define FILE_MAX_LENGTH    (PATH_MAX - 1)
 #define DURATION_MAX       24
+#define HOST_MAX_LENGTH    253 /* of a DNS name in text */
+#define HEADER_VALUE_MAX   1024
+#define URI_PATH_MAX       1024
 #define ADDRESS_MAX_LENGTH (ARQ_ADDRESS_TEXT_MAX - 1)
 
 #define OPTIONAL CYAML_FLAG_OPTIONAL

@@ -14,11 +14,7 @@
 #define TARGETS_MAX      256
 #define ROUTES_MAX       4096
 
-#define HOST_MAX_LENGTH  253 /* of a DNS name in text */
-#define URI_PATH_MAX     1024
-#define BODY_MAX         65536 /* a direct response is a sentence, not a site */
-#define HEADER_VALUE_MAX 256
-#define USER_NAME_MAX    32 /* useradd(8) */
+#define USER_NAME_MAX 32 /* useradd(8) */
 
 static const cyaml_strval_t ios[] = {
 	{"auto", ARQ_CONFIG_IO_AUTO},
@@ -137,27 +133,6 @@ static const cyaml_schema_value_t pool_entry = {
 	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_pool, arq_config_pool_fields),
 };
 
-static const cyaml_schema_field_t response_fields[] = {
-	CYAML_FIELD_UINT("status", REQUIRED, struct arq_config_response, status),
-	STRING("body", OPTIONAL, struct arq_config_response, body, 0, BODY_MAX),
-	STRING("content_type", OPTIONAL, struct arq_config_response, content_type, 1,
-	       HEADER_VALUE_MAX),
-	CYAML_FIELD_END,
-};
-
-static const cyaml_schema_field_t route_fields[] = {
-	STRING("host", OPTIONAL, struct arq_config_route, host, 1, HOST_MAX_LENGTH),
-	STRING("path", OPTIONAL, struct arq_config_route, path, 1, URI_PATH_MAX),
-	STRING("pool", OPTIONAL, struct arq_config_route, pool_name, 1, NAME_MAX_LENGTH),
-	CYAML_FIELD_MAPPING_PTR("respond", OPTIONAL, struct arq_config_route, respond,
-				response_fields),
-	CYAML_FIELD_END,
-};
-
-static const cyaml_schema_value_t route_entry = {
-	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_route, route_fields),
-};
-
 static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_UINT("max_connections", OPTIONAL, struct arq_config_limits, max_connections),
 	CYAML_FIELD_UINT("header_size", OPTIONAL, struct arq_config_limits, header_size),
@@ -188,7 +163,8 @@ const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	LIST("listeners", REQUIRED, struct arq_config_gateway, listeners, &listener_entry, 1,
 	     LISTENERS_MAX),
 	LIST("pools", OPTIONAL, struct arq_config_gateway, pools, &pool_entry, 0, POOLS_MAX),
-	LIST("routes", REQUIRED, struct arq_config_gateway, routes, &route_entry, 1, ROUTES_MAX),
+	LIST("routes", REQUIRED, struct arq_config_gateway, routes, &arq_config_route_entry, 1,
+	     ROUTES_MAX),
 	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_gateway, limits, limits_fields),
 	CYAML_FIELD_END,
 };

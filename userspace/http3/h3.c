@@ -19,6 +19,7 @@ void arq_h3_options_default(struct arq_h3_options *options)
 	*options = (struct arq_h3_options){
 		.max_field_section = 16 << 10,
 		.max_fields = 100,
+		.max_fields_sent = 100,
 		.send_buffer = 256 << 10,
 		.stream_window = 256 << 10,
 		.max_streams = 100,
@@ -30,8 +31,9 @@ int arq_h3_create(const struct arq_h3_options *options, struct arq_h3 **made)
 {
 	struct arq_h3 *h3;
 
-	if (options->max_fields == 0 || options->max_field_section == 0 ||
-	    options->send_buffer == 0 || options->stream_window == 0 || options->max_streams == 0)
+	if (options->max_fields == 0 || options->max_fields_sent == 0 ||
+	    options->max_field_section == 0 || options->send_buffer == 0 ||
+	    options->stream_window == 0 || options->max_streams == 0)
 		return -EINVAL;
 	h3 = calloc(1, sizeof(*h3));
 	if (!h3)
@@ -40,7 +42,7 @@ int arq_h3_create(const struct arq_h3_options *options, struct arq_h3 **made)
 	h3->pool.spare_max = options->pool_spare;
 	h3->allocator = (nghttp3_mem){&h3->memory, arq_memory_malloc, arq_memory_free,
 				      arq_memory_calloc, arq_memory_realloc};
-	h3->nv = calloc(options->max_fields + NV_EXTRA, sizeof(*h3->nv));
+	h3->nv = calloc(options->max_fields_sent + NV_EXTRA, sizeof(*h3->nv));
 	h3->fields = calloc(options->max_fields, sizeof(*h3->fields));
 	if (!h3->nv || !h3->fields) {
 		arq_h3_destroy(h3);

@@ -200,7 +200,8 @@ struct arq_h3_session_ops {
 
 struct arq_h3_options {
 	size_t max_field_section; /* bytes as RFC 9114 section 4.2.2 counts: name, value, 32 each */
-	size_t max_fields; /* field lines of a section */
+	size_t max_fields; /* field lines of a section that is received */
+	size_t max_fields_sent; /* and of one that is sent */
 	size_t send_buffer; /* bytes a stream may have written and not acknowledged */
 	size_t stream_window; /* bytes of a message that may be received and not consumed */
 	size_t max_streams; /* requests a session may have open at a time */
@@ -211,7 +212,7 @@ struct arq_h3_options {
  * enough that a packet rarely spans two and a full buffer is a chain of sixteen. */
 #define ARQ_H3_SLAB_SIZE 16384
 
-/* 16 KiB and 100 field lines; 256 KiB to send and to receive; 100 streams; 256 slabs. */
+/* 16 KiB and 100 field lines, both ways; 256 KiB to send and to receive; 100 streams; 256 slabs. */
 void arq_h3_options_default(struct arq_h3_options *options);
 
 /*

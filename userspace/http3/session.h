@@ -11,7 +11,7 @@
 #include <nghttp3/nghttp3.h>
 #include <sys/queue.h>
 
-/* Pseudo header fields and content-length, beside max_fields of the application's. */
+/* Pseudo header fields and content-length, beside max_fields_sent of the application's. */
 #define NV_EXTRA 8
 
 struct arq_h3 {
@@ -20,7 +20,7 @@ struct arq_h3 {
 	struct arq_memory memory;
 	nghttp3_mem allocator; /* counts into memory */
 	struct body_pool pool;
-	nghttp3_nv *nv; /* scratch for a section on its way out: max_fields + NV_EXTRA */
+	nghttp3_nv *nv; /* scratch for a section on its way out: max_fields_sent + NV_EXTRA */
 	struct arq_h3_field *fields; /* scratch for one on its way in: max_fields */
 };
 

@@ -175,7 +175,7 @@ static ssize_t status_out(struct arq_h3_stream *stream, char status_text[4], uns
 {
 	struct arq_h3 *h3 = stream->session->h3;
 
-	if (count > h3->options.max_fields || status < 100 || status > 599 || status == 101)
+	if (count > h3->options.max_fields_sent || status < 100 || status > 599 || status == 101)
 		return -EINVAL;
 	snprintf(status_text, 4, "%u", status % 1000);
 	h3->nv[0] = field_nv(":status", (struct arq_h3_text){status_text, 3});
@@ -328,7 +328,7 @@ int arq_h3_stream_finish(struct arq_h3_stream *stream, const struct arq_h3_field
 
 	if (stream->tx_finished || stream->tx_dead)
 		return -EPIPE;
-	if (!stream->tx_begun || count > h3->options.max_fields)
+	if (!stream->tx_begun || count > h3->options.max_fields_sent)
 		return -EINVAL;
 	if (count) {
 		ssize_t total = fields_out(h3->nv, 0, trailers, count);
@@ -397,7 +397,7 @@ static ssize_t request_out(struct arq_h3 *h3, const struct arq_h3_request *reque
 	bool plain_connect = is_connect(request) && !request->protocol.data;
 	size_t count = 0;
 
-	if (request->field_count > h3->options.max_fields || request->method.length == 0)
+	if (request->field_count > h3->options.max_fields_sent || request->method.length == 0)
 		return -EINVAL;
 	if (plain_connect ? request->authority.length == 0
 			  : request->scheme.length == 0 || request->path.length == 0)

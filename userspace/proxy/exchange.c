@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/proxy/exchange.h"
 
-#include "userspace/proxy/fields.h"
-#include "userspace/proxy/message.h"
+#include "userspace/proxy/answer.h"
+#include "userspace/proxy/forward.h"
+#include "userspace/proxy/rewrite.h"
 #include "userspace/proxy/state.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +14,7 @@ struct exchange {
 	struct arq_pool_ticket ticket; /* first: the pool's callbacks find the exchange by it */
 	struct arq_proxy *proxy;
 	struct arq_view *view; /* a reference: route and pool are of it */
+	const struct arq_route *route;
 	struct arq_pool *pool;
 	struct arq_h3_stream *client; /* NULL once closed */
 	struct arq_h3_stream *upstream; /* NULL before it was started and once closed */
@@ -32,70 +33,6 @@ struct exchange {
 	bool retried;
 	bool over; /* the response is complete or given up: nothing more to couple */
 };
-
-/* --- answers of our own ----------------------------------------------------------------------- */
-
-static const struct arq_config_response *own_response(unsigned int status)
-{
-	static char plain[] = "text/plain; charset=utf-8";
-	static char texts[][48] = {
-		"no route matches this request\n",
-		"CONNECT is not offered here\n",
-		"the upstream failed\n",
-		"no upstream is available\n",
-		"the upstream did not answer in time\n",
-	};
-	static const struct arq_config_response responses[] = {
-		{404, texts[0], plain}, {501, texts[1], plain}, {502, texts[2], plain},
-		{503, texts[3], plain}, {504, texts[4], plain},
-	};
-	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
-		if (responses[i].status == status)
-			return &responses[i];
-	}
-	return &responses[2];
-}
-
-/* RFC 9110, sections 15.3.5 and 15.4.5: these never have content, nor a length of it. */
-static bool is_bodyless(unsigned int status)
-{
-	return status == 204 || status == 304;
-}
-
-static void release_view(void *user)
-{
-	arq_view_put(user);
-}
-
-/*
- * The texts of a response live as long as `view`, whose configuration it is of, or with NULL as the
- * program: nothing is copied.
- */
-static void answer(struct arq_proxy *proxy, struct arq_h3_stream *client, bool is_head,
-		   const struct arq_config_response *response, struct arq_view *view)
-{
-	size_t length = strlen(response->body);
-	struct arq_h3_field fields[2] = {
-		{arq_h3_text("content-type"), arq_h3_text(response->content_type)}};
-	char digits[24];
-	int code;
-
-	proxy->counters.direct++;
-	if (is_bodyless(response->status)) {
-		code = arq_h3_stream_respond(client, response->status, NULL, 0, true);
-	} else if (is_head) {
-		snprintf(digits, sizeof(digits), "%zu", length);
-		fields[1] =
-			(struct arq_h3_field){arq_h3_text("content-length"), arq_h3_text(digits)};
-		code = arq_h3_stream_respond(client, response->status, fields, 2, true);
-	} else {
-		code = arq_h3_stream_respond_static(
-			client, response->status, fields, 1, (const uint8_t *)response->body,
-			length, view ? release_view : NULL, view ? arq_view_get(view) : NULL);
-	}
-	if (code != 0)
-		arq_h3_stream_reset(client, ARQ_H3_INTERNAL_ERROR);
-}
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -126,7 +63,9 @@ static void give_up(struct exchange *x, unsigned int status)
 			arq_h3_stream_stop(x->client, ARQ_H3_INTERNAL_ERROR);
 		return;
 	}
-	answer(x->proxy, x->client, x->is_head, own_response(status), NULL);
+	const struct arq_answer answer = {.response = arq_answer_own(status)};
+	x->proxy->counters.direct++;
+	arq_answer_send(x->client, x->is_head, &answer);
 	if (!x->request_complete)
 		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
 }
@@ -271,12 +210,12 @@ static void on_upstream_information(struct arq_h3_stream *stream, void *user,
 				    const struct arq_h3_response *response)
 {
 	struct exchange *x = user;
-	struct arq_h3_field fields[ARQ_FIELDS_MAX];
+	struct arq_h3_field fields[ARQ_FIELDS_SENT];
 	(void)stream;
 	if (x->over || response->field_count > ARQ_FIELDS_MAX)
 		return;
 	/* One that cannot be passed on is no loss: it is a hint. */
-	size_t count = arq_fields_forward(response->fields, response->field_count, false, fields);
+	size_t count = arq_forward_response(x->route, response, false, fields);
 	(void)arq_h3_stream_inform(x->client, response->status, fields, count);
 }
 
@@ -284,7 +223,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 				 const struct arq_h3_response *response)
 {
 	struct exchange *x = user;
-	struct arq_h3_field fields[ARQ_FIELDS_MAX + ARQ_FIELDS_ADDED];
+	struct arq_h3_field fields[ARQ_FIELDS_SENT];
 	(void)stream;
 	if (x->over)
 		return;
@@ -292,8 +231,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 		break_off(x);
 		return;
 	}
-	size_t count = arq_fields_forward(response->fields, response->field_count, false, fields);
-	fields[count++] = arq_fields_via();
+	size_t count = arq_forward_response(x->route, response, true, fields);
 	if (arq_h3_stream_respond(x->client, response->status, fields, count, false) != 0) {
 		break_off(x);
 		return;
@@ -450,54 +388,6 @@ static void fail(struct arq_pool_ticket *ticket, unsigned int status)
 	give_up(x, status);
 }
 
-static void on_answered_body(struct arq_h3_stream *stream, void *user, const uint8_t *data,
-			     size_t length)
-{
-	(void)user;
-	(void)data;
-	arq_h3_stream_consume(stream, length);
-}
-
-static void on_answered_end(struct arq_h3_stream *stream, void *user)
-{
-	(void)stream;
-	(void)user;
-}
-
-static void on_answered_code(struct arq_h3_stream *stream, void *user, uint64_t code)
-{
-	(void)stream;
-	(void)user;
-	(void)code;
-}
-
-static void on_answered_closed(struct arq_h3_stream *stream, void *user, bool clean, uint64_t code)
-{
-	(void)stream;
-	(void)user;
-	(void)clean;
-	(void)code;
-}
-
-/* A request that was answered at once needs no state. */
-static const struct arq_h3_stream_ops answered_ops = {
-	.on_body = on_answered_body,
-	.on_end = on_answered_end,
-	.on_reset = on_answered_code,
-	.on_stop_sending = on_answered_code,
-	.on_closed = on_answered_closed,
-};
-
-static void answer_at_once(struct arq_proxy *proxy, struct arq_h3_stream *client, bool is_head,
-			   bool end, const struct arq_config_response *response,
-			   struct arq_view *view)
-{
-	arq_h3_stream_accept(client, &answered_ops, NULL);
-	answer(proxy, client, is_head, response, view);
-	if (!end)
-		arq_h3_stream_stop(client, ARQ_H3_NO_ERROR);
-}
-
 static bool method_is(struct arq_h3_text method, const char *name)
 {
 	return method.length == strlen(name) && memcmp(method.data, name, method.length) == 0;
@@ -521,56 +411,129 @@ static const union arq_address *client_address(const struct arq_h3_stream *clien
 	return &arq_quic_connection_path(connection)->remote;
 }
 
-static struct exchange *exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client,
-					const struct arq_h3_request *request, bool end)
+/* Returns 0 and *made, or what arq_forward_request returns. */
+static int exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client,
+			   const struct arq_route *route, const struct arq_h3_request *request,
+			   bool end, struct exchange **made)
 {
+	const struct arq_forward forward = {
+		.route = route,
+		.scratch = proxy->scratch,
+		.client = client_address(client),
+	};
 	struct exchange *x = calloc(1, sizeof(*x));
 	if (!x)
-		return NULL;
-	x->head = arq_message_request_forward(request, client_address(client));
-	if (!x->head) {
+		return -ENOMEM;
+	int code = arq_forward_request(&forward, request, &x->head);
+	if (code != 0) {
 		free(x);
-		return NULL;
+		return code;
 	}
 	x->ticket.start = start;
 	x->ticket.fail = fail;
 	x->proxy = proxy;
 	x->view = arq_view_get(proxy->view);
+	x->route = route;
 	x->client = client;
 	x->is_head = method_is(request->method, "HEAD");
 	x->idempotent = is_idempotent(request->method);
 	x->has_body = !end;
 	proxy->counters.exchanges++;
-	return x;
+	*made = x;
+	return 0;
 }
 
-void arq_exchange_begin(struct arq_proxy *proxy, struct arq_h3_stream *client,
+/* --- answers without an upstream -------------------------------------------------------------- */
+
+struct begin {
+	struct arq_proxy *proxy;
+	struct arq_h3_stream *client;
+	const struct arq_h3_request *request;
+	bool end;
+};
+
+static void answer(const struct begin *begin, const struct arq_answer *answer)
+{
+	begin->proxy->counters.direct++;
+	arq_answer_at_once(begin->client, method_is(begin->request->method, "HEAD"), begin->end,
+			   answer);
+}
+
+static void refuse(const struct begin *begin, unsigned int status)
+{
+	answer(begin, &(struct arq_answer){.response = arq_answer_own(status)});
+}
+
+/* Of what could not be made from a request and its route. */
+static unsigned int status_of(int code)
+{
+	return code == -E2BIG ? 400 : code == -EINVAL ? 500 : 503;
+}
+
+static void redirect(const struct begin *begin, const struct arq_route *route)
+{
+	const struct arq_config_response empty = arq_answer_empty(route->config->redirect->status);
+	struct arq_rewrite_output output;
+	struct arq_h3_text location;
+	int code = arq_rewrite_location(route, begin->proxy->scratch, begin->request, &output,
+					&location);
+	if (code != 0) {
+		refuse(begin, status_of(code));
+		return;
+	}
+	answer(begin, &(struct arq_answer){.response = &empty,
+					   .headers = &route->config->response_headers,
+					   .field = {arq_h3_text("location"), location}});
+}
+
+static void ask_upstream(const struct begin *begin, const struct arq_route *route)
+{
+	struct arq_proxy *proxy = begin->proxy;
+	struct exchange *x;
+	int code = exchange_create(proxy, begin->client, route, begin->request, begin->end, &x);
+	if (code != 0) {
+		refuse(begin, status_of(code));
+		return;
+	}
+	/* Steps of the golden ratio, also every so many of them, are spread evenly. */
+	proxy->draw += 0x9e3779b9u;
+	x->pool = arq_view_pool(x->view, arq_route_pool(route, proxy->draw));
+	x->ticket.key = arq_pool_key(x->pool, begin->request, client_address(begin->client));
+	arq_h3_stream_accept(begin->client, &client_ops, x);
+	arq_pool_take(x->pool, &x->ticket);
+}
+
+void arq_exchange_begin(struct arq_proxy_client *from, struct arq_h3_stream *client,
 			const struct arq_h3_request *request, bool end)
 {
-	bool is_head = method_is(request->method, "HEAD");
+	struct arq_proxy *proxy = from->proxy;
+	const struct begin begin = {proxy, client, request, end};
+	const struct arq_route_request wanted = {
+		.message = request,
+		.server_name =
+			arq_quic_connection_server_name(arq_h3_session_connection(from->session)),
+		.listener = from->listener,
+	};
+	struct arq_route_match match;
+
 	proxy->counters.requests++;
 	if (request->protocol.data || method_is(request->method, "CONNECT")) {
-		answer_at_once(proxy, client, is_head, end, own_response(501), NULL);
+		refuse(&begin, 501);
 		return;
 	}
-	const struct arq_config_route *route = arq_route_table_find(
-		arq_view_shared(proxy->view)->routes, request->authority.data,
-		request->authority.length, request->path.data, request->path.length);
-	if (!route) {
-		answer_at_once(proxy, client, is_head, end, own_response(404), NULL);
+	int code = arq_route_table_find(arq_view_shared(proxy->view)->routes, proxy->scratch,
+					&wanted, &match);
+	if (code != 0) {
+		refuse(&begin, code == -ENOENT ? 404 : 400);
 		return;
 	}
-	if (route->respond) {
-		answer_at_once(proxy, client, is_head, end, route->respond, proxy->view);
-		return;
-	}
-	struct exchange *x = exchange_create(proxy, client, request, end);
-	if (!x) {
-		answer_at_once(proxy, client, is_head, end, own_response(503), NULL);
-		return;
-	}
-	x->pool = arq_view_pool(x->view, route->pool);
-	x->ticket.key = arq_pool_key(x->pool, request, client_address(client));
-	arq_h3_stream_accept(client, &client_ops, x);
-	arq_pool_take(x->pool, &x->ticket);
+	const struct arq_config_route *config = match.route->config;
+	if (config->respond)
+		answer(&begin, &(struct arq_answer){.response = config->respond,
+						    .headers = &config->response_headers,
+						    .view = proxy->view});
+	else if (config->redirect)
+		redirect(&begin, match.route);
+	else
+		ask_upstream(&begin, match.route);
 }

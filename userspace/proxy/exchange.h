@@ -7,10 +7,10 @@
  *
  * Bodies stream through, never whole: bytes received from one side are copied at once into the send
  * buffer of the other, and credited to their sender when the other side has acknowledged them.
- *Since the send buffer of a stream is as large as its receive window, the copy always fits; a
- *reader that stops stops its sender after one window. An exchange holds, at most: the request's
- *header section (kept for a retry), one window of request body while it waits for an upstream, and
- *a trailer section for each side. (The send buffers are HTTP/3's and bounded there.)
+ * Since the send buffer of a stream is as large as its receive window, the copy always fits; a
+ * reader that stops stops its sender after one window. An exchange holds, at most: the request's
+ * header section (kept for a retry), one window of request body while it waits for an upstream, and
+ * a trailer section for each side. (The send buffers are HTTP/3's and bounded there.)
  *
  * How an end on one side reaches the other (RFC 9114 sections 4.1.1 and 8.1):
  *
@@ -18,14 +18,15 @@
  *	upstream resets or is lost
  *	  before the final response		another try, once, if nothing of a body was sent and
  *						the upstream rejected it or the method is
- *idempotent; else 502
+ *						idempotent; else 502
  *	  after it				client: reset, H3_INTERNAL_ERROR; never a clean end
  *	upstream stops the request body		client: stop, H3_NO_ERROR; its response goes on
  *	response ends before the request	client: stop, H3_NO_ERROR; upstream: reset,
  *						H3_REQUEST_CANCELLED
  *	no upstream to be had			502, 503 or 504, see pool.h
  *
- * The proxy answers by itself: routes with `respond`, 404 where no route matches, 501 for CONNECT.
+ * The proxy answers by itself: routes with `respond` or `redirect`, 404 where no route matches, 400
+ * where none can be told (route.h), 500 where a rewrite gives no path, 501 for CONNECT.
  */
 #ifndef ARQUANT_PROXY_EXCHANGE_H
 #define ARQUANT_PROXY_EXCHANGE_H
@@ -34,13 +35,13 @@
 
 #include <stdbool.h>
 
-struct arq_proxy;
+struct arq_proxy_client;
 
 /*
  * Takes a request: accepts the stream and answers it, now or in the course of things. To be called
  * from on_request, with its arguments.
  */
-void arq_exchange_begin(struct arq_proxy *proxy, struct arq_h3_stream *client,
+void arq_exchange_begin(struct arq_proxy_client *from, struct arq_h3_stream *client,
 			const struct arq_h3_request *request, bool end);
 
 #endif

@@ -54,6 +54,37 @@ size_t arq_fields_forward(const struct arq_h3_field *fields, size_t count, bool 
 	return kept;
 }
 
+static size_t remove_name(struct arq_h3_field *fields, size_t count, const char *name)
+{
+	const struct arq_h3_text unwanted = arq_h3_text(name);
+	size_t kept = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (!is(fields[i].name, unwanted))
+			fields[kept++] = fields[i];
+	}
+	return kept;
+}
+
+static size_t append(const struct arq_config_header *headers, size_t header_count,
+		     struct arq_h3_field *fields, size_t count)
+{
+	for (size_t i = 0; i < header_count; i++)
+		fields[count++] = (struct arq_h3_field){arq_h3_text(headers[i].name),
+							arq_h3_text(headers[i].value)};
+	return count;
+}
+
+size_t arq_fields_change(const struct arq_config_headers *headers, struct arq_h3_field *fields,
+			 size_t count)
+{
+	for (uint32_t i = 0; i < headers->remove_count; i++)
+		count = remove_name(fields, count, headers->remove[i]);
+	for (uint32_t i = 0; i < headers->set_count; i++)
+		count = remove_name(fields, count, headers->set[i].name);
+	count = append(headers->set, headers->set_count, fields, count);
+	return append(headers->add, headers->add_count, fields, count);
+}
+
 struct arq_h3_field arq_fields_via(void)
 {
 	return (struct arq_h3_field){.name = TEXT("via"), .value = TEXT("3 arquant")};

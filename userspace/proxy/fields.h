@@ -16,6 +16,7 @@
 #define ARQUANT_PROXY_FIELDS_H
 
 #include "userspace/common/address.h"
+#include "userspace/common/config_route.h"
 #include "userspace/http3/http3.h"
 
 #include <stdbool.h>
@@ -24,8 +25,9 @@
 /* Field lines of a section that is received; more is refused by HTTP/3 below. */
 #define ARQ_FIELDS_MAX 100
 
-/* Lines that forwarding adds at most. */
-#define ARQ_FIELDS_ADDED 2
+/* Lines that forwarding adds at most: a route sets and adds up to 16 each, the proxy the rest. */
+#define ARQ_FIELDS_ADDED 44
+#define ARQ_FIELDS_SENT  (ARQ_FIELDS_MAX + ARQ_FIELDS_ADDED)
 
 /* Longest text of a client's address. */
 #define ARQ_FORWARDED_FOR_MAX INET6_ADDRSTRLEN
@@ -36,6 +38,13 @@
  */
 size_t arq_fields_forward(const struct arq_h3_field *fields, size_t count, bool request,
 			  struct arq_h3_field *out);
+
+/*
+ * Changes `count` lines in place as a route says: removes, then sets, then adds. There must be room
+ * for what is set and added. The lines borrow from the configuration. Returns how many there are.
+ */
+size_t arq_fields_change(const struct arq_config_headers *headers, struct arq_h3_field *fields,
+			 size_t count);
 
 /* The Via line that this hop adds. */
 struct arq_h3_field arq_fields_via(void);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/proxy/message.h"
 
-#include "userspace/proxy/fields.h"
-
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,21 +35,13 @@ static void pack_fields(char **at, const struct arq_h3_field *fields, size_t cou
 	}
 }
 
-struct arq_message_request *arq_message_request_forward(const struct arq_h3_request *request,
-							const union arq_address *client)
+struct arq_message_request *arq_message_request_copy(const struct arq_h3_request *request)
 {
-	struct arq_h3_field fields[ARQ_FIELDS_MAX + ARQ_FIELDS_ADDED];
-	char forwarded_for[ARQ_FORWARDED_FOR_MAX];
-	if (request->field_count > ARQ_FIELDS_MAX)
-		return NULL;
-	size_t count = arq_fields_forward(request->fields, request->field_count, true, fields);
-	fields[count++] = arq_fields_via();
-	fields[count++] = arq_fields_forwarded_for(client, forwarded_for);
-
+	size_t count = request->field_count;
 	struct arq_message_request *copy =
-		malloc(sizeof(*copy) + count * sizeof(copy->fields[0]) + octets(fields, count) +
-		       request->method.length + request->scheme.length + request->authority.length +
-		       request->path.length);
+		malloc(sizeof(*copy) + count * sizeof(copy->fields[0]) +
+		       octets(request->fields, count) + request->method.length +
+		       request->scheme.length + request->authority.length + request->path.length);
 	if (!copy)
 		return NULL;
 	char *at = (char *)&copy->fields[count];
@@ -63,7 +53,7 @@ struct arq_message_request *arq_message_request_forward(const struct arq_h3_requ
 		.fields = copy->fields,
 		.field_count = count,
 	};
-	pack_fields(&at, fields, count, copy->fields);
+	pack_fields(&at, request->fields, count, copy->fields);
 	return copy;
 }
 

@@ -6,7 +6,6 @@
 #ifndef ARQUANT_PROXY_MESSAGE_H
 #define ARQUANT_PROXY_MESSAGE_H
 
-#include "userspace/common/address.h"
 #include "userspace/http3/http3.h"
 
 #include <stddef.h>
@@ -18,12 +17,8 @@ struct arq_message_request {
 	struct arq_h3_field fields[]; /* their octets follow */
 };
 
-/*
- * Copies what is forwarded of a request, and adds what fields.h says. `client` is its sender.
- * Free it with free(3). Returns NULL when it has more than ARQ_FIELDS_MAX lines or memory ran out.
- */
-struct arq_message_request *arq_message_request_forward(const struct arq_h3_request *request,
-							const union arq_address *client);
+/* Copies a request's head. Free it with free(3). NULL when memory ran out. */
+struct arq_message_request *arq_message_request_copy(const struct arq_h3_request *request);
 
 /* A trailer section. */
 struct arq_message_section {

@@ -77,8 +77,8 @@ int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
 	int code = -ENOMEM;
 	made->pools = calloc(gateway->pools_count + 1, sizeof(*made->pools));
 	if (made->pools)
-		code = arq_route_table_create(gateway->routes, gateway->routes_count,
-					      &made->routes);
+		code = arq_route_table_create(gateway->routes, gateway->routes_count, &made->routes,
+					      error);
 	for (uint32_t i = 0; code == 0 && i < gateway->pools_count; i++)
 		code = create_pool(made, previous, i, error);
 	if (code != 0) {
@@ -112,7 +112,8 @@ void arq_proxy_shared_put(struct arq_proxy_shared *shared)
 
 static void on_ready(struct arq_h3_session *session, void *user)
 {
-	struct arq_proxy *proxy = user;
+	const struct arq_proxy_listener *listener = user;
+	struct arq_proxy *proxy = listener->proxy;
 	struct arq_proxy_client *client = calloc(1, sizeof(*client));
 	arq_h3_session_set_user(session, client);
 	if (!client) {
@@ -121,6 +122,7 @@ static void on_ready(struct arq_h3_session *session, void *user)
 	}
 	client->proxy = proxy;
 	client->session = session;
+	client->listener = listener->index;
 	TAILQ_INSERT_TAIL(&proxy->clients, client, entry);
 	proxy->counters.sessions++;
 	if (proxy->draining)
@@ -133,7 +135,7 @@ static void on_request(struct arq_h3_session *session, void *user, struct arq_h3
 	struct arq_proxy_client *client = user;
 	(void)session;
 	if (client)
-		arq_exchange_begin(client->proxy, stream, request, end);
+		arq_exchange_begin(client, stream, request, end);
 }
 
 static void on_closed(struct arq_h3_session *session, void *user,
@@ -170,9 +172,25 @@ static int create_h3(struct arq_proxy *proxy, const struct arq_config_limits *li
 	arq_h3_options_default(&options);
 	options.max_field_section = limits->header_size;
 	options.max_fields = ARQ_FIELDS_MAX;
+	options.max_fields_sent = ARQ_FIELDS_SENT;
 	/* Then a copy from one side into the other always fits, see exchange.h. */
 	options.send_buffer = options.stream_window;
 	return arq_h3_create(&options, &proxy->h3);
+}
+
+static int create_listeners(struct arq_proxy *proxy, uint32_t count)
+{
+	proxy->listeners = calloc(count + 1, sizeof(*proxy->listeners));
+	if (!proxy->listeners)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < count; i++) {
+		struct arq_proxy_listener *listener = &proxy->listeners[i];
+		listener->proxy = proxy;
+		listener->index = i;
+		listener->server = (struct arq_h3_server){proxy->h3, &client_ops, listener};
+		listener->application = arq_h3_application(&listener->server);
+	}
+	return 0;
 }
 
 int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy **proxy)
@@ -186,7 +204,11 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 
 	const struct arq_config_limits *limits = &options->shared->gateway->limits;
 	int code = create_h3(made, limits);
-	made->server = (struct arq_h3_server){made->h3, &client_ops, made};
+	if (code == 0)
+		code = create_listeners(made, options->shared->gateway->listeners_count);
+	made->scratch = arq_regex_scratch_create();
+	if (code == 0 && !made->scratch)
+		code = -ENOMEM;
 	made->context = (struct arq_pool_context){
 		.endpoint = options->endpoint,
 		.h3 = made->h3,
@@ -212,17 +234,20 @@ void arq_proxy_destroy(struct arq_proxy *proxy)
 	if (proxy->view)
 		arq_view_put(proxy->view);
 	arq_view_pools_sweep(proxy);
+	free(proxy->listeners);
+	arq_regex_scratch_destroy(proxy->scratch);
 	if (proxy->h3)
 		arq_h3_destroy(proxy->h3);
 	free(proxy);
 }
 
-void arq_proxy_listener(struct arq_proxy *proxy, struct arq_quic_application *application,
-			struct arq_quic_transport *transport)
+void arq_proxy_listener(struct arq_proxy *proxy, uint32_t index,
+			struct arq_quic_listener_options *options)
 {
-	*application = arq_h3_application(&proxy->server);
-	arq_h3_transport(proxy->h3, true, transport);
-	transport->idle_timeout = proxy->context.idle_timeout;
+	options->applications = &proxy->listeners[index].application;
+	options->application_count = 1;
+	arq_h3_transport(proxy->h3, true, &options->transport);
+	options->transport.idle_timeout = proxy->context.idle_timeout;
 }
 
 uint32_t arq_proxy_upstream_connections(const struct arq_proxy *proxy)

@@ -9,8 +9,9 @@
  *
  * How the pieces fit:
  *
- *	route.h     host and path of a request name a route
- *	fields.h    which fields are forwarded, and which are added
+ *	route.h     which route a request takes, by its conditions (condition.h)
+ *	forward.h   messages as they go on: fields.h, and what the route changes (rewrite.h)
+ *	answer.h    responses of our own
  *	pool.h      targets and connections to them, per worker, reused by many requests
  *	balance.h   which target is next
  *	upstream.h  what runs on a connection to a target: HTTP/3, or another protocol
@@ -90,11 +91,12 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 void arq_proxy_destroy(struct arq_proxy *proxy);
 
 /*
- * What a listener of the endpoint offers, so that its connections' requests come here, and the
- * transport parameters that go with it.
+ * What a listener of the endpoint, number `index` in the configuration, offers, so that its
+ * connections' requests come here, and the transport parameters that go with it. Sets
+ * `applications`, `application_count` and `transport`, which live as long as the proxy.
  */
-void arq_proxy_listener(struct arq_proxy *proxy, struct arq_quic_application *application,
-			struct arq_quic_transport *transport);
+void arq_proxy_listener(struct arq_proxy *proxy, uint32_t index,
+			struct arq_quic_listener_options *options);
 
 /* Notes the time and does what is due, such as giving up requests that waited too long. */
 void arq_proxy_run(struct arq_proxy *proxy, uint64_t now);

@@ -29,17 +29,28 @@ struct arq_proxy_shared {
 	void *user;
 };
 
+/* A listener of the configuration, as the worker's connections know it. */
+struct arq_proxy_listener {
+	struct arq_proxy *proxy;
+	uint32_t index;
+	struct arq_h3_server server;
+	struct arq_quic_application application;
+};
+
 /* A client's connection. */
 struct arq_proxy_client {
 	TAILQ_ENTRY(arq_proxy_client) entry;
 	struct arq_proxy *proxy;
 	struct arq_h3_session *session;
+	uint32_t listener;
 };
 
 struct arq_proxy {
 	struct arq_view *view; /* in force; a reference */
 	struct arq_h3 *h3;
-	struct arq_h3_server server;
+	struct arq_proxy_listener *listeners; /* of each listener of the configuration */
+	struct arq_regex_scratch *scratch;
+	uint32_t draw; /* for routes that split */
 	struct arq_pool_context context;
 	LIST_HEAD(, arq_held_pool) pools; /* of all views */
 	TAILQ_HEAD(, arq_proxy_client) clients;

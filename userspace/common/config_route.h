@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A route as the configuration has it: which requests it is for, what becomes of them, and what is
+ * changed on the way. Part of the configuration's tree; see config.h for who owns what. The first
+ * route that matches in file order wins.
+ */
+#ifndef ARQUANT_COMMON_CONFIG_ROUTE_H
+#define ARQUANT_COMMON_CONFIG_ROUTE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct arq_config_pool;
+
+/* Of a header field or a query parameter; without value, prefix and regex: it is there. */
+struct arq_config_condition {
+	char *name; /* of a header field: lower case */
+	char *value; /* exactly this */
+	char *prefix; /* begins with this */
+	char *regex; /* matches this as a whole */
+};
+
+struct arq_config_share {
+	char *pool_name; /* as written */
+	const struct arq_config_pool *pool;
+	uint32_t weight; /* at least 1 */
+};
+
+struct arq_config_response {
+	uint16_t status; /* 200 to 599 */
+	char *body; /* "" when absent */
+	char *content_type; /* "text/plain; charset=utf-8" when absent */
+};
+
+/*
+ * What a path becomes: `path` in its place, `prefix` in the place of the route's own, or the first
+ * match of `regex` replaced; at most one of the three. The query stays.
+ */
+struct arq_config_rewrite {
+	char *host; /* the authority, with port if it is to have one */
+	char *path;
+	char *prefix;
+	char *regex;
+	char *replace; /* NULL without `regex` */
+};
+
+struct arq_config_redirect {
+	uint16_t status; /* 301, 302, 303, 307 or 308 */
+	char *scheme; /* NULL: the request's */
+	struct arq_config_rewrite to;
+};
+
+struct arq_config_header {
+	char *name; /* lower case */
+	char *value;
+};
+
+/* Applied in this order. */
+struct arq_config_headers {
+	char **remove; /* lower case */
+	uint32_t remove_count;
+	struct arq_config_header *set; /* instead of all lines of the name */
+	uint32_t set_count;
+	struct arq_config_header *add;
+	uint32_t add_count;
+};
+
+struct arq_config_route {
+	/* When: all of these. */
+	char **listeners; /* names; none: any */
+	uint32_t listeners_count;
+	uint64_t listeners_mask; /* the same, bit i for listener i; all bits without names */
+	char *server_name; /* as `host`, of the SNI */
+	char *host; /* lower case; NULL: any. "*.example.com" any one or more labels before it */
+	char *path; /* NULL: any. The final '*' of a prefix is cut off */
+	bool path_is_prefix;
+	char *path_regex; /* of the whole path */
+	char **methods; /* none: any */
+	uint32_t methods_count;
+	struct arq_config_condition *headers;
+	uint32_t headers_count;
+	struct arq_config_condition *query;
+	uint32_t query_count;
+
+	/* What: one of these. */
+	char *pool_name; /* as written */
+	const struct arq_config_pool *pool;
+	struct arq_config_share *split;
+	uint32_t split_count;
+	struct arq_config_response *respond;
+	struct arq_config_redirect *redirect;
+
+	/* How, with a pool. */
+	struct arq_config_rewrite *rewrite;
+	struct arq_config_headers request_headers;
+	struct arq_config_headers response_headers; /* with `respond` and `redirect`, too */
+};
+
+#endif

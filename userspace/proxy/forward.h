@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Messages as they go on: what fields.h says a proxy forwards and adds, and what the route changes
+ * (rewrite.h, and fields added, set and removed, which have the last word).
+ */
+#ifndef ARQUANT_PROXY_FORWARD_H
+#define ARQUANT_PROXY_FORWARD_H
+
+#include "userspace/common/address.h"
+#include "userspace/proxy/fields.h"
+#include "userspace/proxy/message.h"
+#include "userspace/proxy/route.h"
+
+struct arq_forward {
+	const struct arq_route *route;
+	struct arq_regex_scratch *scratch;
+	const union arq_address *client;
+};
+
+/*
+ * The request for the upstream, in one block of memory of the caller's (free(3)). Returns 0 and
+ * *head; -ENOMEM; -E2BIG when it has too many fields or its path cannot be rewritten for its
+ * length; -EINVAL when what the route makes of its path is none.
+ */
+int arq_forward_request(const struct arq_forward *forward, const struct arq_h3_request *request,
+			struct arq_message_request **head);
+
+/*
+ * The fields of a response for the client, borrowed from the response and the configuration.
+ * `final`: not an interim one. Returns how many.
+ */
+size_t arq_forward_response(const struct arq_route *route, const struct arq_h3_response *response,
+			    bool final, struct arq_h3_field fields[ARQ_FIELDS_SENT]);
+
+#endif
