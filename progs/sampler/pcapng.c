@@ -47,6 +47,7 @@
 
 struct interface {
 	uint32_t ifindex;
+	char name[IF_NAMESIZE];
 	uint64_t first_ns; /* wall clock */
 	uint64_t last_ns;
 	uint64_t packets;
@@ -179,7 +180,7 @@ void arq_pcapng_destroy(struct arq_pcapng *writer)
 	free(writer);
 }
 
-static void put_section(struct arq_pcapng *writer)
+static void put_section(struct arq_pcapng *writer, const char *comment)
 {
 	const char *application = writer->options.application;
 	static const uint16_t version[2] = {1, 0};
@@ -189,9 +190,10 @@ static void put_section(struct arq_pcapng *writer)
 	put32(writer, BYTE_ORDER_MAGIC);
 	put(writer, version, sizeof(version));
 	put(writer, &unknown_length, sizeof(unknown_length));
+	if (comment[0])
+		put_option(writer, OPT_COMMENT, comment, strlen(comment));
 	put_option(writer, OPT_SHB_USERAPPL, application, strnlen(application, 64));
 	end_block(writer);
-	writer->begun = true;
 }
 
 static int begin(struct arq_pcapng *writer)
@@ -199,22 +201,25 @@ static int begin(struct arq_pcapng *writer)
 	if (writer->begun)
 		return 0;
 	int code = make_room(writer);
-	if (!code)
-		put_section(writer);
-	return code;
+	if (code)
+		return code;
+	put_section(writer, "");
+	writer->begun = true;
+	return 0;
 }
 
-static void put_interface(struct arq_pcapng *writer, uint32_t ifindex)
+static void put_interface(struct arq_pcapng *writer, struct interface *interface)
 {
 	static const uint16_t link[2] = {LINKTYPE_ETHERNET, 0};
 	static const uint8_t resolution = TSRESOL_NANOSECONDS;
-	char name[IF_NAMESIZE] = "";
 
-	writer->options.interface_name(ifindex, name, writer->options.context);
+	writer->options.interface_name(interface->ifindex, interface->name,
+				       writer->options.context);
 	begin_block(writer, BLOCK_INTERFACE);
 	put(writer, link, sizeof(link));
 	put32(writer, ARQ_SNAPLEN_MAX);
-	put_option(writer, OPT_IF_NAME, name, strnlen(name, sizeof(name)));
+	put_option(writer, OPT_IF_NAME, interface->name,
+		   strnlen(interface->name, sizeof(interface->name)));
 	put_option(writer, OPT_IF_TSRESOL, &resolution, sizeof(resolution));
 	end_block(writer);
 }
@@ -231,8 +236,9 @@ static int find_interface(struct arq_pcapng *writer, uint32_t ifindex)
 	int code = make_room(writer);
 	if (code)
 		return code;
-	put_interface(writer, ifindex);
-	writer->interfaces[writer->interfaces_count].ifindex = ifindex;
+	struct interface *interface = &writer->interfaces[writer->interfaces_count];
+	interface->ifindex = ifindex;
+	put_interface(writer, interface);
 	return (int)writer->interfaces_count++;
 }
 
@@ -340,6 +346,23 @@ static void put_statistics(struct arq_pcapng *writer, uint32_t number)
 	end_block(writer);
 }
 
+/*
+ * What was lost once more, for capinfos, which shows no numbers of the statistics: it shows
+ * comments, and a section's comment can still be written at the end when it is one of a section of
+ * its own.
+ */
+static void put_losses(struct arq_pcapng *writer, const struct interface *interface)
+{
+	char comment[IF_NAMESIZE + 80];
+
+	if (!interface->lost)
+		return;
+	snprintf(comment, sizeof(comment), "%.*s: %llu samples captured, %llu lost", IF_NAMESIZE,
+		 interface->name, (unsigned long long)interface->packets,
+		 (unsigned long long)interface->lost);
+	put_section(writer, comment);
+}
+
 int arq_pcapng_finish(struct arq_pcapng *writer)
 {
 	/* A file without a packet is a file nevertheless: its header says so. */
@@ -349,6 +372,11 @@ int arq_pcapng_finish(struct arq_pcapng *writer)
 		code = make_room(writer);
 		if (!code)
 			put_statistics(writer, i);
+	}
+	for (uint32_t i = 0; !code && i < writer->interfaces_count; i++) {
+		code = make_room(writer);
+		if (!code)
+			put_losses(writer, &writer->interfaces[i]);
 	}
 	return code ? code : arq_pcapng_flush(writer);
 }

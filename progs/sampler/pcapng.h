@@ -2,7 +2,9 @@
 /*
  * Writes samples as a pcapng file or stream (draft-ietf-opsawg-pcapng), which tcpdump, tshark and
  * Wireshark read: a section header, an interface block for each interface as it is met, an enhanced
- * packet block for each sample, and at the end interface statistics.
+ * packet block for each sample, and at the end interface statistics. Interfaces that lost samples
+ * are named in the comments of empty sections behind them, "eth0: 8000 samples captured, 17 lost",
+ * for capinfos, which shows comments, and of statistics only how many there are.
  *
  * A packet carries what the chain decided: its direction (in), receive queue, XDP verdict, how many
  * samples were lost before it, and a comment such as
