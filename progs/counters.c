@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 struct arq_counters_view {
 	const struct arq_counters *cpus;
 	size_t cpu_count;
+	bool waits; /* the sampler's: no counters of parsing, but `wait` */
 };
 
 /* The counters are summed up as an array of words. */
@@ -42,12 +44,15 @@ static int map_counters(int map, struct arq_counters_view *view)
 	return 0;
 }
 
-int arq_counters_open_map(int map, struct arq_counters_view **view, struct arq_error *error)
+int arq_counters_open_map(int map, enum arq_program_id part, struct arq_counters_view **view,
+			  struct arq_error *error)
 {
 	*view = calloc(1, sizeof(**view));
 	int status = *view ? map_counters(map, *view) : -ENOMEM;
-	if (status == 0)
+	if (status == 0) {
+		(*view)->waits = part == ARQ_PROGRAM_SAMPLER;
 		return 0;
+	}
 	free(*view);
 	*view = NULL;
 	return arq_error_set(error, status,
@@ -68,21 +73,9 @@ int arq_counters_open(const char *pin_directory, enum arq_program_id program,
 	int map = arq_program_map_open(program, pin_directory, name, error);
 	if (map < 0)
 		return map;
-	int status = arq_counters_open_map(map, view, error);
+	int status = arq_counters_open_map(map, part, view, error);
 	close(map);
 	return status;
-}
-
-void arq_counters_read(const struct arq_counters_view *view, struct arq_counters *sum)
-{
-	uint64_t *total = (uint64_t *)sum;
-
-	memset(sum, 0, sizeof(*sum));
-	for (size_t cpu = 0; cpu < view->cpu_count; cpu++) {
-		const uint64_t *words = (const uint64_t *)&view->cpus[cpu];
-		for (size_t i = 0; i < sizeof(*sum) / sizeof(*words); i++)
-			total[i] += __atomic_load_n(&words[i], __ATOMIC_RELAXED);
-	}
 }
 
 void arq_counters_read_cpu(const struct arq_counters_view *view, uint32_t cpu,
@@ -96,6 +89,22 @@ void arq_counters_read_cpu(const struct arq_counters_view *view, uint32_t cpu,
 	const uint64_t *words = (const uint64_t *)&view->cpus[cpu];
 	for (size_t i = 0; i < sizeof(*counters) / sizeof(*words); i++)
 		values[i] = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+	if (view->waits)
+		memset(&counters->wait, 0, sizeof(counters->wait));
+}
+
+void arq_counters_read(const struct arq_counters_view *view, struct arq_counters *sum)
+{
+	uint64_t *total = (uint64_t *)sum;
+	struct arq_counters one;
+
+	memset(sum, 0, sizeof(*sum));
+	for (uint32_t cpu = 0; cpu < view->cpu_count; cpu++) {
+		const uint64_t *words = (const uint64_t *)&one;
+		arq_counters_read_cpu(view, cpu, &one);
+		for (size_t i = 0; i < sizeof(*sum) / sizeof(*words); i++)
+			total[i] += words[i];
+	}
 }
 
 void arq_counters_close(struct arq_counters_view *view)

@@ -185,8 +185,12 @@ int arq_counters_open(const char *pin_directory, enum arq_program_id program,
 		      enum arq_program_id part, struct arq_counters_view **view,
 		      struct arq_error *error);
 
-/* The same for a map that is already open; the descriptor may be closed afterwards. */
-int arq_counters_open_map(int map, struct arq_counters_view **view, struct arq_error *error);
+/*
+ * The same for a map that is already open, with the counters of that part; the descriptor may be
+ * closed afterwards.
+ */
+int arq_counters_open_map(int map, enum arq_program_id part, struct arq_counters_view **view,
+			  struct arq_error *error);
 
 /* Sums up over all CPUs, without a system call. */
 void arq_counters_read(const struct arq_counters_view *view, struct arq_counters *sum);

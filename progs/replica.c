@@ -209,7 +209,8 @@ static int start_part(struct arq_replica *replica, uint32_t part, struct arq_err
 	int map = bpf_object__find_map_fd_by_name(replica->skeleton.object, name);
 	if (map < 0)
 		return 0;
-	int status = arq_counters_open_map(map, &replica->parts[part].view, error);
+	int status = arq_counters_open_map(map, (enum arq_program_id)part,
+					   &replica->parts[part].view, error);
 	if (status == 0)
 		arq_counters_read(replica->parts[part].view, &replica->parts[part].before);
 	return status;

@@ -17,10 +17,24 @@
 #define ARQ_ACTION_INVALID 5
 #define ARQ_ACTIONS        6
 
+/* Until a program that samples takes the next one (progs/lib/sample.bpf.h); no counter. */
+struct arq_sample_wait {
+	__u64 skip; /* packets to let go by before */
+	__u32 one_in; /* the rate that `skip` was drawn for */
+	__u32 unused;
+};
+
 struct arq_counters {
 	__u64 actions[ARQ_ACTIONS]; /* packets by returned action */
-	__u64 reused; /* packets whose metadata of an earlier program was accepted */
-	__u64 parsed; /* packets parsed, first program of the chain or not */
+	union {
+		struct {
+			__u64 reused; /* packets whose metadata of an earlier program was accepted
+				       */
+			__u64 parsed; /* packets parsed, first program of the chain or not */
+		};
+		/* The sampler parses nothing. What it writes for every packet is one cache line. */
+		struct arq_sample_wait wait;
+	};
 	__u64 sampled; /* samples taken, also those that nobody read */
 	__u64 sample_lost; /* samples that found a ring full, for each reader */
 	__u64 reasons[ARQ_REASON_MAX]; /* packets by enum arq_reason; [0] stays 0 */

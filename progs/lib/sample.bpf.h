@@ -162,28 +162,38 @@ static __attribute__((noinline)) __u64 arq_sample_begin(struct arq_sampling *sam
 	return arq_sample_skip(one_in, (__u32)left);
 }
 
-static __always_inline bool arq_sample_next(struct arq_sampling *sampling, __u32 one_in)
+static __always_inline bool arq_sample_next(struct arq_sample_wait *wait,
+					    struct arq_sampling *sampling, __u32 one_in)
 {
-	if (arq_unlikely(sampling->one_in != one_in))
-		sampling->skip = arq_sample_begin(sampling, one_in);
-	if (arq_likely(sampling->skip)) {
-		sampling->skip--;
+	if (arq_unlikely(wait->one_in != one_in)) {
+		wait->one_in = one_in;
+		wait->skip = arq_sample_begin(sampling, one_in);
+	}
+	if (arq_likely(wait->skip)) {
+		wait->skip--;
 		return false;
 	}
-	sampling->skip = arq_sample_draw(sampling, one_in);
+	/* The wait may be older than this program, which then has no block yet: it begins one with
+	 * the next packet. */
+	if (arq_unlikely(sampling->one_in != one_in))
+		wait->one_in = ~one_in;
+	else
+		wait->skip = arq_sample_draw(sampling, one_in);
 	return one_in != 0;
 }
 
 /* Is this packet, which passes, one to sample? To be asked once for every packet that could be. */
-static __always_inline bool arq_sample_due(struct arq_sampling *sampling)
+static __always_inline bool arq_sample_due(struct arq_sample_wait *wait,
+					   struct arq_sampling *sampling)
 {
-	return arq_sample_next(sampling, arq_tunables.sample_one_in);
+	return arq_sample_next(wait, sampling, arq_tunables.sample_one_in);
 }
 
-/* The same for a packet that is dropped. One struct arq_sampling serves for one of the two. */
-static __always_inline bool arq_sample_drop_due(struct arq_sampling *sampling)
+/* The same for a packet that is dropped. The state serves for one of the two. */
+static __always_inline bool arq_sample_drop_due(struct arq_sample_wait *wait,
+						struct arq_sampling *sampling)
 {
-	return arq_sample_next(sampling, arq_tunables.drop_one_in);
+	return arq_sample_next(wait, sampling, arq_tunables.drop_one_in);
 }
 
 /* Bytes in a ring that its reader is woken for; it looks by itself for what is less. */

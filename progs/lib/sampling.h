@@ -3,17 +3,23 @@
 #ifndef ARQUANT_PROGS_LIB_SAMPLING_H
 #define ARQUANT_PROGS_LIB_SAMPLING_H
 
+#include <arquant/counters.h>
 #include <linux/types.h>
 
 /* Skips that are drawn together; a power of two. */
 #define ARQ_SAMPLING_BLOCK 64
 
+/* What is needed for each sample only. */
 struct arq_sampling {
-	__u64 skip; /* packets to let go by before the next sample */
-	__u32 one_in; /* the rate that `skip` was drawn for */
-	/* For each sample only, from here on. */
-	__u32 drawn; /* skips of the block that were drawn */
 	__u8 parts[ARQ_SAMPLING_BLOCK]; /* of the law, those of the block's drawn skips first */
-} __attribute__((aligned(64))); /* written for every packet: a cache line for each CPU */
+	__u32 drawn; /* skips of the block that were drawn */
+	__u32 one_in; /* the rate that the block was begun for */
+} __attribute__((aligned(64)));
+
+/* Of a program whose counters have no room for the wait (arquant/counters.h). */
+struct arq_sampling_apart {
+	struct arq_sample_wait wait;
+	struct arq_sampling sampling;
+};
 
 #endif

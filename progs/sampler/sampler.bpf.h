@@ -17,7 +17,7 @@ static __always_inline int arq_sampler_run(struct xdp_md *ctx, __u32 cpu,
 	const struct arq_verdict verdict = {.action = XDP_PASS};
 
 	arq_count(counters, &verdict);
-	if (arq_unlikely(arq_sample_due(&arq_sampler_sampling[cpu])))
+	if (arq_unlikely(arq_sample_due(&counters->wait, &arq_sampler_sampling[cpu])))
 		arq_sample_take(ctx, counters, ARQ_PROGRAM_SAMPLER, &verdict);
 	return XDP_PASS;
 }

@@ -112,7 +112,7 @@ static void load(struct loaded *loaded, enum arq_program_id id, uint32_t chain, 
 	loaded->descriptor =
 		bpf_program__fd(bpf_object__find_program_by_name(object, arq_program_function(id)));
 	loaded->readers = bpf_object__find_map_fd_by_name(object, "readers");
-	code = arq_counters_open_map(bpf_object__find_map_fd_by_name(object, ".bss.counters"),
+	code = arq_counters_open_map(bpf_object__find_map_fd_by_name(object, ".bss.counters"), id,
 				     &loaded->counters, &error);
 	if (code)
 		fail(error.text, code);

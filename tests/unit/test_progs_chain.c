@@ -339,7 +339,8 @@ static void suite_load(struct suite *suite)
 	for (int id = 0; id < ARQ_PROGRAM_BUNDLE; id++)
 		cr_assert_eq(arq_counters_open_map(fixture_map(&suite->programs[ARQ_PROGRAM_BUNDLE],
 							       sections[id]),
-						   &suite->parts[id], &error),
+						   (enum arq_program_id)id, &suite->parts[id],
+						   &error),
 			     0, "%s", error.text);
 	suite->xsk = socket(AF_XDP, SOCK_RAW, 0);
 	cr_assert_geq(suite->xsk, 0);

@@ -81,8 +81,8 @@ void fixture_load(struct fixture *fixture, enum arq_program_id id,
 		bpf_object__find_program_by_name(object, arq_program_function(id));
 	cr_assert_not_null(program);
 	fixture->descriptor = bpf_program__fd(program);
-	status = arq_counters_open_map(fixture_map(fixture, ".bss.counters"), &fixture->counters,
-				       &error);
+	status = arq_counters_open_map(fixture_map(fixture, ".bss.counters"), id,
+				       &fixture->counters, &error);
 	cr_assert_eq(status, 0, "%s", error.text);
 	fixture->tunables = map_memory(fixture, ".data.arq_tunables", sizeof(struct arq_tunables),
 				       PROT_READ | PROT_WRITE);

@@ -52,7 +52,7 @@ static int load(struct arq_firewall_trial *trial, const struct arq_program_optio
 		return code;
 	find_slots(trial);
 	return arq_counters_open_map(bpf_object__find_map_fd_by_name(object, ".bss.counters"),
-				     &trial->counters, error);
+				     ARQ_PROGRAM_FIREWALL, &trial->counters, error);
 }
 
 int arq_firewall_trial_open(const struct arq_config *config, const char *interface,
