@@ -86,6 +86,8 @@ static void add_consequence(uint64_t meaning[2], const struct arq_rule *rule)
 	add_number(meaning, rule->limit.prefix_v4);
 	add_number(meaning, rule->limit.prefix_v6);
 	add_number(meaning, rule->block_ns);
+	add_number(meaning, rule->block_prefix_v4);
+	add_number(meaning, rule->block_prefix_v6);
 }
 
 void arq_rule_meaning(const struct arq_rule *rule, const struct arq_ruleset *ruleset,

@@ -57,6 +57,8 @@ static void check_rule(const struct arq_rule *rule, const struct arq_ruleset *ru
 	check(rule->tcp_flags.mask || !rule->tcp_flags.negate);
 	check(!(rule->tcp_flags.value & ~rule->tcp_flags.mask));
 	check((rule->action == ARQ_RULE_BLOCK) == (rule->block_ns > 0));
+	check((rule->action == ARQ_RULE_BLOCK) == (rule->block_prefix_v4 > 0));
+	check(rule->block_prefix_v4 <= 32 && rule->block_prefix_v6 <= 128);
 	check(!rule->limit.rate || (rule->limit.burst > 0 && rule->limit.period_ns > 0 &&
 				    rule->action == ARQ_RULE_PASS));
 }

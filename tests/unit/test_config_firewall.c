@@ -185,6 +185,14 @@ static const struct bad {
 	 "is no duration from 1s"},
 	{"action: drop, block_for: 10m", "42: firewall.rules[0].block_for",
 	 "goes with 'action: block' only"},
+	{"action: drop, block_per: source", "42: firewall.rules[0].block_per",
+	 "goes with 'action: block' only"},
+	{"action: block, block_for: 10m, block_per: rule", "59: firewall.rules[0].block_per",
+	 "'rule' is not known; write source"},
+	{"action: block, block_for: 10m, block_per: source/33", "59: firewall.rules[0].block_per",
+	 "the most is 32"},
+	{"action: block, block_for: 10m, block_per: source/24/0", "59: firewall.rules[0].block_per",
+	 "has no prefix length"},
 	{"action: drop, limit: {rate: 1/s}", "38: firewall.rules[0].limit", "limits what passes"},
 	{"action: count, limit: {rate: 1/s}", "39: firewall.rules[0].limit", "limits what passes"},
 	{"action: pass, limit: {rate: 100}", "45: firewall.rules[0].limit.rate",
@@ -457,6 +465,14 @@ Test(config_firewall, reads_actions)
 	rule = only_rule(&config, "action: block, block_for: 10m");
 	cr_expect_eq(rule->action, ARQ_RULE_BLOCK);
 	cr_expect_eq(rule->block_ns, 600000000000);
+	cr_expect_eq(rule->block_prefix_v4, 32);
+	cr_expect_eq(rule->block_prefix_v6, 128);
+	cr_expect_eq(rule->limit.rate, 0);
+	arq_config_destroy(config);
+
+	rule = only_rule(&config, "action: block, block_for: 1h, block_per: source/24/56");
+	cr_expect_eq(rule->block_prefix_v4, 24);
+	cr_expect_eq(rule->block_prefix_v6, 56);
 	cr_expect_eq(rule->limit.rate, 0);
 	arq_config_destroy(config);
 }

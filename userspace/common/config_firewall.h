@@ -61,6 +61,7 @@ struct arq_config_rule {
 	uint32_t interface_count;
 	enum arq_rule_action action;
 	char *block_for;
+	char *block_per;
 	struct arq_config_limit *limit;
 };
 

@@ -6,6 +6,7 @@
 #include "userspace/common/config_firewall.h"
 #include "userspace/common/config_rule_words.h"
 
+#include <arquant/block.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -325,25 +326,64 @@ static int make_limit(const struct making *making, const struct arq_config_limit
 	return code;
 }
 
-static int make_action(const struct making *making, const struct arq_config_rule *written)
+/* The program looks for a blocked source once for each length. */
+static int check_block_lengths(const struct making *making)
+{
+	const struct arq_rule *rules = making->check->config->firewall.ruleset.rules;
+	bool v4[33] = {false}, v6[129] = {false};
+	int count_v4 = 0, count_v6 = 0;
+
+	for (uint32_t i = 0; i <= making->index; i++) {
+		if (rules[i].action != ARQ_RULE_BLOCK)
+			continue;
+		count_v4 += !v4[rules[i].block_prefix_v4];
+		count_v6 += !v6[rules[i].block_prefix_v6];
+		v4[rules[i].block_prefix_v4] = true;
+		v6[rules[i].block_prefix_v6] = true;
+	}
+	if (count_v4 <= ARQ_BLOCK_LENGTHS_MAX && count_v6 <= ARQ_BLOCK_LENGTHS_MAX)
+		return 0;
+	return arq_document_fail(making->check->document, making->check->error,
+				 rule_field(making, false, "block_per"),
+				 "is the ninth prefix length of a family that rules block; use one "
+				 "of the %d before",
+				 ARQ_BLOCK_LENGTHS_MAX);
+}
+
+static int make_block(const struct making *making, const struct arq_config_rule *written)
 {
 	struct arq_document *document = making->check->document;
 	struct arq_field block = rule_field(making, false, "block_for");
 	struct arq_rule *rule = making->rule;
+	struct arq_error why = {0};
 
-	rule->action = written->action;
-	if (rule->action == ARQ_RULE_BLOCK && !written->block_for)
+	if (!written->block_for)
 		return arq_document_fail(document, making->check->error, block,
 					 "is missing; say for how long, 10m");
-	if (rule->action != ARQ_RULE_BLOCK && written->block_for)
-		return arq_document_fail(document, making->check->error, block,
-					 "goes with 'action: block' only; remove it");
-	if (written->block_for && (arq_duration_parse(written->block_for, &rule->block_ns) ||
-				   rule->block_ns < BLOCK_MIN || rule->block_ns > BLOCK_MAX))
+	if (arq_duration_parse(written->block_for, &rule->block_ns) || rule->block_ns < BLOCK_MIN ||
+	    rule->block_ns > BLOCK_MAX)
 		return arq_document_fail(document, making->check->error, block,
 					 "'%s' is no duration from 1s to 8760h; write 10m",
 					 written->block_for);
-	return written->limit ? make_limit(making, written->limit) : 0;
+	if (arq_words_source(written->block_per ? written->block_per : "source",
+			     &rule->block_prefix_v4, &rule->block_prefix_v6, &why))
+		return fail(making, rule_field(making, false, "block_per"), &why);
+	return check_block_lengths(making);
+}
+
+static int make_action(const struct making *making, const struct arq_config_rule *written)
+{
+	const char *without = written->block_for   ? "block_for"
+			      : written->block_per ? "block_per"
+						   : NULL;
+
+	making->rule->action = written->action;
+	if (written->action != ARQ_RULE_BLOCK && without)
+		return arq_document_fail(making->check->document, making->check->error,
+					 rule_field(making, false, without),
+					 "goes with 'action: block' only; remove it");
+	int code = written->action == ARQ_RULE_BLOCK ? make_block(making, written) : 0;
+	return code == 0 && written->limit ? make_limit(making, written->limit) : code;
 }
 
 /* --- what no packet can match ----------------------------------------------------------------- */

@@ -253,21 +253,18 @@ int arq_words_tcp_flags(const char *text, struct arq_match_tcp_flags *flags,
 	}
 }
 
-int arq_words_per(const char *text, struct arq_rule_limit *limit, struct arq_error *error)
+int arq_words_source(const char *text, uint8_t *prefix_v4, uint8_t *prefix_v6,
+		     struct arq_error *error)
 {
 	const char *bits = strchr(text, '/');
 	size_t length = bits ? (size_t)(bits - text) : strlen(text);
 	struct arq_range v4 = {32, 32}, v6 = {128, 128};
 
-	limit->per = ARQ_LIMIT_PER_RULE;
-	if (strcmp(text, "rule") == 0)
-		return 0;
 	if (length != strlen("source") || memcmp(text, "source", length) != 0)
 		return arq_error_set(error, -EINVAL,
-				     "'%.40s' is not known; write rule, source, source/24 or "
+				     "'%.40s' is not known; write source, source/24 or "
 				     "source/24/56",
 				     text);
-	limit->per = ARQ_LIMIT_PER_SOURCE;
 	int code = 0;
 	if (bits) {
 		const char *second = strchr(bits + 1, '/');
@@ -282,7 +279,16 @@ int arq_words_per(const char *text, struct arq_rule_limit *limit, struct arq_err
 				     "'%.40s' has no prefix length; write source/24 or "
 				     "source/24/56, none of them 0",
 				     text);
-	limit->prefix_v4 = (uint8_t)v4.low;
-	limit->prefix_v6 = (uint8_t)v6.low;
+	*prefix_v4 = (uint8_t)v4.low;
+	*prefix_v6 = (uint8_t)v6.low;
 	return code;
+}
+
+int arq_words_per(const char *text, struct arq_rule_limit *limit, struct arq_error *error)
+{
+	limit->per = ARQ_LIMIT_PER_RULE;
+	if (strcmp(text, "rule") == 0)
+		return 0;
+	limit->per = ARQ_LIMIT_PER_SOURCE;
+	return arq_words_source(text, &limit->prefix_v4, &limit->prefix_v6, error);
 }

@@ -37,4 +37,8 @@ int arq_words_tcp_flags(const char *text, struct arq_match_tcp_flags *flags,
 /* "rule", "source", "source/24", "source/24/56": sets per and the prefix lengths. */
 int arq_words_per(const char *text, struct arq_rule_limit *limit, struct arq_error *error);
 
+/* The same without "rule", which says what is wrong then: lengths of prefixes of a source. */
+int arq_words_source(const char *text, uint8_t *prefix_v4, uint8_t *prefix_v6,
+		     struct arq_error *error);
+
 #endif

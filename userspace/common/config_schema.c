@@ -169,6 +169,7 @@ static const cyaml_schema_field_t rule_fields[] = {
 	CYAML_FIELD_ENUM("action", STRICT, struct arq_config_rule, action, rule_actions,
 			 CYAML_ARRAY_LEN(rule_actions)),
 	STRING("block_for", OPTIONAL, struct arq_config_rule, block_for, 1, DURATION_MAX),
+	STRING("block_per", OPTIONAL, struct arq_config_rule, block_per, 1, VALUE_MAX_LENGTH),
 	CYAML_FIELD_MAPPING_PTR("limit", OPTIONAL, struct arq_config_rule, limit, limit_fields),
 	CYAML_FIELD_END,
 };

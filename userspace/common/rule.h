@@ -145,6 +145,8 @@ struct arq_rule {
 	enum arq_rule_action action;
 	struct arq_rule_limit limit; /* a packet beyond it is dropped, ARQ_REASON_LIMIT */
 	uint64_t block_ns; /* ARQ_RULE_BLOCK: for so long */
+	uint8_t block_prefix_v4; /* and so many bits of the source, 1 to 32 */
+	uint8_t block_prefix_v6; /* 1 to 128 */
 };
 
 /* A set's prefixes; the tag is shown with what the entry did, "" for none. */
