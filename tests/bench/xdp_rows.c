@@ -4,6 +4,7 @@
 #include "progs/program.h"
 #include "progs/redirect/services.h"
 #include "tests/bench/xdp_packets.h"
+#include "tests/bench/xdp_programs.h"
 #include "tests/unit/test_firewall_rules.h"
 
 #include <arquant/service.h>
@@ -18,12 +19,6 @@
 
 #define PREFIXES 1000
 
-/* Where Debian's libxdp puts the objects of xdp-tools. */
-#define XDP_FILTER_DIRECTORY "/usr/lib/x86_64-linux-gnu/bpf/"
-
-/* xdp-filter's flag of an entry that matches the source. */
-#define XDP_FILTER_SOURCE 1
-
 /* 4096 UDP datagrams, each from another address and port. */
 enum packets {
 	BENCH_OTHER_V4, /* to addresses and ports that are no service */
@@ -34,11 +29,6 @@ enum packets {
 	BENCH_SERVICE_V6,
 };
 
-static struct arq_program *programs[BENCH_ROWS_MAX];
-static struct bpf_object *foreign[BENCH_ROWS_MAX];
-static struct arq_ruleset *many[2]; /* 1000 rules and 4096 */
-static size_t program_count;
-static size_t foreign_count;
 static struct arq_ruleset *ruleset;
 static struct arq_prefix listed_v4[PREFIXES];
 static struct arq_prefix listed_v6[PREFIXES];
@@ -101,30 +91,6 @@ static void make_rules(void)
 	}
 }
 
-/*
- * `count` rules, each for a source prefix and a range of ports of its own in the space that packets
- * come from and go to; the last one is for all.
- */
-static struct arq_ruleset *make_many(uint32_t count)
-{
-	struct arq_ruleset *made = rules_create();
-	uint32_t random = 11;
-	char name[24];
-
-	for (uint32_t i = 0; i + 1 < count; i++) {
-		struct arq_prefix prefix = {.family = AF_INET};
-		uint16_t port = (uint16_t)(1024 + bench_random(&random) % 30000);
-		snprintf(name, sizeof(name), "rule-%u", i);
-		struct arq_rule *rule = rules_add(made, name, ARQ_RULE_PASS);
-		prefix.length = (uint8_t)(12 + bench_random(&random) % 13);
-		bench_put(prefix.address, bench_random(&random) & ~0u << (32 - prefix.length), 4);
-		rules_match_prefix(&rule->from, &prefix);
-		rules_match_ports(&rule->to_ports, 0, port, (uint16_t)(port + i % 100));
-	}
-	rules_add(made, "rest", ARQ_RULE_PASS);
-	return made;
-}
-
 /* A service on both families' addresses, with a socket on queue 0, where test runs come in. */
 static int make_service(struct bpf_object *object)
 {
@@ -150,70 +116,10 @@ static int make_service(struct bpf_object *object)
 /* Returns the descriptor of the loaded program, or a negative errno. */
 static int load_ours(enum arq_program_id id, const struct arq_program_options *options)
 {
-	struct arq_error error = {0};
-	struct arq_program *program;
+	struct bpf_object *object = bench_load_ours(id, options);
 
-	int status = arq_program_open(id, options, NULL, NULL, &program, &error);
-	if (status)
-		return complain(error.text, status);
-	programs[program_count++] = program;
-	struct bpf_object *object = arq_program_object(program);
-	status = bpf_object__load(object);
-	if (status)
-		return complain("cannot load a program of ours", status);
-	status = make_service(object);
-	return status ? status
-		      : bpf_program__fd(
-				bpf_object__find_program_by_name(object, arq_program_function(id)));
-}
-
-/* --- xdp-filter ------------------------------------------------------------------------------- */
-
-/* 1000 addresses in 127.0.0.0/8. */
-static int fill_filter(struct bpf_object *object)
-{
-	int cpus = libbpf_num_possible_cpus();
-	int map = bpf_object__find_map_fd_by_name(object, "filter_ipv4");
-
-	if (map < 0 || cpus < 0)
-		return 0;
-	uint64_t *values = calloc((size_t)cpus, sizeof(*values));
-	if (!values)
-		return -ENOMEM;
-	for (int cpu = 0; cpu < cpus; cpu++)
-		values[cpu] = XDP_FILTER_SOURCE;
-	int status = 0;
-	for (uint32_t i = 0; i < PREFIXES && status == 0; i++) {
-		uint8_t key[4];
-		bench_put(key, 0x7f000000 | i * 7919, 4);
-		status = bpf_map_update_elem(map, key, values, BPF_ANY);
-	}
-	free(values);
-	return status;
-}
-
-/* Returns the descriptor, -ENOENT when the object is not installed, or another negative errno. */
-static int load_filter(const char *name)
-{
-	char path[128];
-	struct bpf_map *map;
-
-	snprintf(path, sizeof(path), XDP_FILTER_DIRECTORY "%s.o", name);
-	if (access(path, R_OK))
-		return -ENOENT;
-	struct bpf_object *object = bpf_object__open_file(path, NULL);
-	if (!object)
-		return complain(path, -errno);
-	foreign[foreign_count++] = object;
-	/* It would pin its maps, beside those of an xdp-filter that runs. */
-	bpf_object__for_each_map(map, object) bpf_map__set_pin_path(map, NULL);
-	struct bpf_program *program = bpf_object__next_program(object, NULL);
-	bpf_program__set_flags(program, BPF_F_XDP_HAS_FRAGS);
-	int status = bpf_object__load(object);
-	if (status == 0)
-		status = fill_filter(object);
-	return status ? complain("cannot load xdp-filter's object", status)
-		      : bpf_program__fd(program);
+	int status = object ? make_service(object) : -EIO;
+	return status ? status : bench_program(object, arq_program_function(id));
 }
 
 /* --- rows ------------------------------------------------------------------------------------- */
@@ -231,12 +137,6 @@ static int open_ours(struct bench_row *rows, int *count)
 	const struct arq_program_options bare = {.first = true};
 	const struct arq_program_options full = {.first = true, .chain = 7, .ruleset = ruleset};
 	const struct arq_program_options sampled = {.first = true, .sample_one_in = 1000};
-	many[0] = make_many(1000);
-	many[1] = make_many(ARQ_RULES_MAX);
-	const struct arq_program_options thousand = {.first = true, .ruleset = many[0]};
-	const struct arq_program_options most = {.first = true, .ruleset = many[1]};
-	int rules_1000 = load_ours(ARQ_PROGRAM_FIREWALL, &thousand);
-	int rules_4096 = load_ours(ARQ_PROGRAM_FIREWALL, &most);
 	int plain = load_ours(ARQ_PROGRAM_FIREWALL, &bare);
 	int firewall = load_ours(ARQ_PROGRAM_FIREWALL, &full);
 	int sampler = load_ours(ARQ_PROGRAM_SAMPLER, &bare);
@@ -255,12 +155,6 @@ static int open_ours(struct bench_row *rows, int *count)
 		XDP_PASS, 0);
 	add_row(rows, count, "firewall, from a listed prefix, IPv6", firewall, BENCH_LISTED_V6,
 		XDP_PASS, 0);
-	if (rules_1000 < 0 || rules_4096 < 0)
-		return -EIO;
-	add_row(rows, count, "firewall, 1000 rules, the last matches", rules_1000, BENCH_OTHER_V4,
-		XDP_PASS, 60);
-	add_row(rows, count, "firewall, 4096 rules, the last matches", rules_4096, BENCH_OTHER_V4,
-		XDP_PASS, 120);
 	add_row(rows, count, "sampler, not sampling", sampler, BENCH_OTHER_V4, XDP_PASS, 4);
 	add_row(rows, count, "sampler, 1 in 1000", sampling, BENCH_OTHER_V4, XDP_PASS, 0);
 	add_row(rows, count, "redirect, service, IPv4", redirect, BENCH_SERVICE_V4, XDP_REDIRECT,
@@ -291,32 +185,23 @@ int bench_rows_open(struct bench_row *rows, int pass)
 	int status = open_ours(rows, &count);
 	if (status)
 		return status;
-	int addresses = load_filter("xdpfilt_alw_ip");
-	int all = load_filter("xdpfilt_alw_all");
-	if (addresses == -ENOENT || all == -ENOENT) {
-		printf("xdp-filter's objects are not in " XDP_FILTER_DIRECTORY "; left out\n");
-		return count;
-	}
-	if (addresses < 0 || all < 0)
+	int addresses = bench_load_filter("xdpfilt_alw_ip", PREFIXES);
+	int all = bench_load_filter("xdpfilt_alw_all", PREFIXES);
+	if (addresses >= 0)
+		add_row(rows, &count, "xdp-filter, 1000 addresses, miss, IPv4", addresses,
+			BENCH_OTHER_V4, XDP_PASS, 0);
+	if (all >= 0)
+		add_row(rows, &count, "xdp-filter, all features, miss, IPv4", all, BENCH_OTHER_V4,
+			XDP_PASS, 0);
+	if (addresses == -EIO || all == -EIO)
 		return -EIO;
-	add_row(rows, &count, "xdp-filter, 1000 addresses, miss, IPv4", addresses, BENCH_OTHER_V4,
-		XDP_PASS, 0);
-	add_row(rows, &count, "xdp-filter, all features, miss, IPv4", all, BENCH_OTHER_V4, XDP_PASS,
-		0);
 	return count;
 }
 
 void bench_rows_close(void)
 {
-	while (program_count > 0)
-		arq_program_close(programs[--program_count]);
-	while (foreign_count > 0)
-		bpf_object__close(foreign[--foreign_count]);
+	bench_programs_close();
 	rules_destroy(ruleset);
-	for (int i = 0; i < 2; i++) {
-		rules_destroy(many[i]);
-		many[i] = NULL;
-	}
 	ruleset = NULL;
 	if (xsk >= 0)
 		close(xsk);

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define BENCH_ROWS_MAX 24
+#define BENCH_ROWS_MAX 40
 
 struct bench_row {
 	const char *name;
