@@ -19,7 +19,7 @@
 
 #define ARQ_BLOCKS_MANUAL_MAX    16384
 #define ARQ_BLOCKS_AUTOMATIC_MAX 65536
-#define ARQ_BLOCK_LENGTHS_MAX    8 /* different prefix lengths of manual blocks, each family */
+#define ARQ_BLOCK_LENGTHS_MAX    8 /* different prefix lengths in a table, each family */
 #define ARQ_BLOCK_REASON_MAX     64 /* with the final zero */
 #define ARQ_BLOCK_FOREVER        (~0ull)
 
@@ -42,12 +42,18 @@ struct arq_blocked_manual {
 	char reason[ARQ_BLOCK_REASON_MAX];
 };
 
+/* Prefix lengths, of 128 bits, that the program looks for. */
+struct arq_block_lengths {
+	__u32 count;
+	__u8 bits[ARQ_BLOCK_LENGTHS_MAX];
+	__u8 generations[ARQ_BLOCK_LENGTHS_MAX]; /* bits: whose rules block such prefixes */
+};
+
 /* Index 0 is IPv4, 1 is IPv6. */
 struct arq_block_state {
-	__u32 automatic; /* rules have blocked something */
-	__u32 automatic_length[2]; /* they block prefixes of so many of 128 bits; 0: addresses */
-	__u32 manual_count[2]; /* lengths in use */
-	__u8 manual_length[2][ARQ_BLOCK_LENGTHS_MAX];
+	__u32 blocking; /* rules have blocked something */
+	struct arq_block_lengths manual[2];
+	struct arq_block_lengths automatic[2];
 };
 
 #endif

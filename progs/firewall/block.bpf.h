@@ -4,6 +4,7 @@
 #define ARQUANT_PROGS_FIREWALL_BLOCK_BPF_H
 
 #include "progs/lib/address.bpf.h"
+#include "progs/lib/metadata.bpf.h"
 #include "progs/lib/verdict.bpf.h"
 
 #include <arquant/block.h>
@@ -46,69 +47,81 @@ static __always_inline bool arq_block_holds(struct arq_blocked *blocked, __u64 n
 	return true;
 }
 
-static __always_inline __u32 arq_block_automatic_length(bool v6)
+/* The block in a table that holds for an address, or NULL. Manual ones begin with the same. */
+static __always_inline struct arq_blocked *arq_block_find(void *table,
+							  const struct arq_block_lengths *lengths,
+							  const __be32 address[4], __u64 now)
 {
-	__u32 length = arq_block_state.automatic_length[v6];
-
-	return length ? length : 128;
-}
-
-/* The block that holds for an address, or NULL. */
-static __always_inline struct arq_blocked *arq_block_find(const __be32 address[4], bool v6)
-{
-	__u64 now = bpf_ktime_get_coarse_ns();
-	struct arq_blocked *blocked;
 	struct arq_block_key key;
 
-	if (arq_block_state.automatic) {
-		arq_block_key(&key, address, arq_block_automatic_length(v6));
-		blocked = bpf_map_lookup_elem(&blocks, &key);
+#pragma clang loop unroll(disable)
+	for (__u32 i = 0; i < ARQ_BLOCK_LENGTHS_MAX; i++) {
+		if (i >= lengths->count)
+			return NULL;
+		arq_block_key(&key, address, lengths->bits[i]);
+		struct arq_blocked *blocked = bpf_map_lookup_elem(table, &key);
 		if (arq_block_holds(blocked, now))
 			return blocked;
-	}
-	for (__u32 i = 0; i < ARQ_BLOCK_LENGTHS_MAX; i++) {
-		if (i >= arq_block_state.manual_count[v6])
-			return NULL;
-		arq_block_key(&key, address, arq_block_state.manual_length[v6][i]);
-		struct arq_blocked_manual *manual = bpf_map_lookup_elem(&blocks_manual, &key);
-		if (manual && arq_block_holds(&manual->blocked, now))
-			return &manual->blocked;
 	}
 	return NULL;
 }
 
-/* Drops the packet if its source is blocked. Returns whether the verdict is made. */
+/* What arq_block_check() says beside a rule's number: the source is blocked. */
+#define ARQ_BLOCK_HOLDS (1u << 31)
+
+/*
+ * Is the source of this CPU's packet blocked? By which rule, then, with ARQ_BLOCK_HOLDS; else 0. A
+ * function that the verifier sees once, called while anything is blocked.
+ */
+__attribute__((noinline)) __u32 arq_block_check(struct xdp_md *ctx)
+{
+	const struct arq_packet *packet = &arq_packet[arq_cpu()];
+	__u32 family = packet->flags & ARQ_PACKET_IPV6 ? 1 : 0;
+	__u64 now = bpf_ktime_get_coarse_ns();
+	const struct arq_blocked *blocked = NULL;
+	__be32 address[4];
+
+	if (!arq_source_address(ctx, packet, address))
+		return 0;
+	if (arq_block_state.blocking)
+		blocked = arq_block_find(&blocks, &arq_block_state.automatic[family], address, now);
+	if (!blocked)
+		blocked = arq_block_find(&blocks_manual, &arq_block_state.manual[family], address,
+					 now);
+	return blocked ? blocked->rule | ARQ_BLOCK_HOLDS : 0;
+}
+
+/* Drops this CPU's packet if its source is blocked. Returns whether the verdict is made. */
 static __always_inline bool arq_block_decide(struct xdp_md *ctx, const struct arq_packet *packet,
 					     struct arq_verdict *verdict)
 {
-	bool v6 = packet->flags & ARQ_PACKET_IPV6;
-	__be32 address[4];
+	__u32 family = packet->flags & ARQ_PACKET_IPV6 ? 1 : 0;
 
-	if (arq_likely(!arq_block_state.automatic && !arq_block_state.manual_count[v6]))
+	if (arq_likely(!arq_block_state.blocking && !arq_block_state.manual[family].count))
 		return false;
-	if (!arq_source_address(ctx, packet, address))
-		return false;
-	const struct arq_blocked *blocked = arq_block_find(address, v6);
+	__u32 blocked = arq_block_check(ctx);
 	if (!blocked)
 		return false;
 	verdict->action = XDP_DROP;
 	verdict->reason = ARQ_REASON_BLOCKED;
-	verdict->rule = blocked->rule;
+	verdict->rule = blocked & ~ARQ_BLOCK_HOLDS;
 	return true;
 }
 
-/* Blocks the packet's source from the next packet on; if it is blocked already, from now on. */
+/*
+ * Blocks the packet's source, a prefix of so many of 128 bits of it, from the next packet on; if it
+ * is blocked already, from now on.
+ */
 static __always_inline void arq_block_source(struct xdp_md *ctx, const struct arq_packet *packet,
-					     __u32 rule, __u64 duration_ns)
+					     __u32 rule, __u32 length, __u64 duration_ns)
 {
-	bool v6 = packet->flags & ARQ_PACKET_IPV6;
 	__u64 now = bpf_ktime_get_coarse_ns();
 	struct arq_block_key key;
 	__be32 address[4];
 
 	if (!arq_source_address(ctx, packet, address))
 		return;
-	arq_block_key(&key, address, arq_block_automatic_length(v6));
+	arq_block_key(&key, address, length);
 	struct arq_blocked *known = bpf_map_lookup_elem(&blocks, &key);
 	if (known) {
 		known->expires = now + duration_ns;
@@ -118,8 +131,8 @@ static __always_inline void arq_block_source(struct xdp_md *ctx, const struct ar
 			.expires = now + duration_ns, .since = now, .rule = rule};
 		bpf_map_update_elem(&blocks, &key, &blocked, BPF_ANY);
 	}
-	if (!arq_block_state.automatic)
-		arq_block_state.automatic = 1;
+	if (!arq_block_state.blocking)
+		arq_block_state.blocking = 1;
 }
 
 #endif

@@ -159,39 +159,39 @@ static void read_key(const struct arq_block_key *key, struct arq_prefix *prefix)
 
 /* --- lengths in use --------------------------------------------------------------------------- */
 
-/* Lets the program look for prefixes of this length. Returns 0 or -E2BIG. */
-static int use_length(const struct arq_blocks *blocks, bool v6, uint32_t length)
+/* Lets the program look for prefixes of this length. Returns its place, or -E2BIG. */
+static int use_length(struct arq_block_lengths *lengths, uint32_t length)
 {
-	struct arq_block_state *state = blocks->state;
-	uint32_t count = state->manual_count[v6];
+	uint32_t count = lengths->count;
 
 	for (uint32_t i = 0; i < count; i++) {
-		if (state->manual_length[v6][i] == length)
-			return 0;
+		if (lengths->bits[i] == length)
+			return (int)i;
 	}
 	if (count >= ARQ_BLOCK_LENGTHS_MAX)
 		return -E2BIG;
-	__atomic_store_n(&state->manual_length[v6][count], (uint8_t)length, __ATOMIC_RELAXED);
-	__atomic_store_n(&state->manual_count[v6], count + 1, __ATOMIC_RELEASE);
-	return 0;
+	lengths->generations[count] = 0;
+	__atomic_store_n(&lengths->bits[count], (uint8_t)length, __ATOMIC_RELAXED);
+	__atomic_store_n(&lengths->count, count + 1, __ATOMIC_RELEASE);
+	return (int)count;
 }
 
 /*
- * Takes out the lengths that no block has. Those that stay keep their order, and move forward
- * before the count goes down, so that the program misses none meanwhile.
+ * Takes out the lengths that no block has and no rule makes. Those that stay keep their order, and
+ * move forward before the count goes down, so that the program misses none meanwhile.
  */
-static void drop_lengths(const struct arq_blocks *blocks, bool v6, const bool used[129])
+static void drop_lengths(struct arq_block_lengths *lengths, const bool used[129])
 {
-	struct arq_block_state *state = blocks->state;
 	uint32_t kept = 0;
 
-	for (uint32_t i = 0; i < state->manual_count[v6]; i++) {
-		uint8_t length = state->manual_length[v6][i];
-		if (length <= 128 && used[length])
-			__atomic_store_n(&state->manual_length[v6][kept++], length,
-					 __ATOMIC_RELAXED);
+	for (uint32_t i = 0; i < lengths->count; i++) {
+		uint8_t length = lengths->bits[i], generations = lengths->generations[i];
+		if (length > 128 || (!used[length] && !generations))
+			continue;
+		lengths->generations[kept] = generations;
+		__atomic_store_n(&lengths->bits[kept++], length, __ATOMIC_RELAXED);
 	}
-	__atomic_store_n(&state->manual_count[v6], kept, __ATOMIC_RELEASE);
+	__atomic_store_n(&lengths->count, kept, __ATOMIC_RELEASE);
 }
 
 /* Removes what has expired, and forgets lengths that are no longer in use. */
@@ -217,8 +217,8 @@ static void tidy(const struct arq_blocks *blocks)
 		if (key.length <= 128)
 			used[prefix.family == AF_INET6][key.length] = true;
 	}
-	drop_lengths(blocks, false, used[0]);
-	drop_lengths(blocks, true, used[1]);
+	drop_lengths(&blocks->state->manual[0], used[0]);
+	drop_lengths(&blocks->state->manual[1], used[1]);
 }
 
 /* --- changes ---------------------------------------------------------------------------------- */
@@ -226,9 +226,9 @@ static void tidy(const struct arq_blocks *blocks)
 static int add(const struct arq_blocks *blocks, const struct arq_block_key *key, bool v6,
 	       const struct arq_blocked_manual *value)
 {
-	int status = use_length(blocks, v6, key->length);
+	int status = use_length(&blocks->state->manual[v6], key->length);
 
-	return status ? status : bpf_map_update_elem(blocks->manual, key, value, BPF_ANY);
+	return status < 0 ? status : bpf_map_update_elem(blocks->manual, key, value, BPF_ANY);
 }
 
 int arq_block_get(const struct arq_blocks *blocks, const struct arq_prefix *prefix,
@@ -341,4 +341,65 @@ int arq_blocks_each(const struct arq_blocks *blocks,
 		       ? arq_error_set(error, status, "cannot read the blocks: %s",
 				       strerror(-status))
 		       : status;
+}
+
+/* --- lengths of what rules block -------------------------------------------------------------- */
+
+static int note_length(const struct arq_block_view *view, void *context)
+{
+	bool(*used)[129] = context;
+	struct arq_block_key key;
+
+	make_key(&key, &view->prefix);
+	used[view->prefix.family == AF_INET6][key.length] = true;
+	return 0;
+}
+
+/* Forgets the lengths that only former rules blocked, once their blocks are over. */
+static void tidy_automatic(const struct arq_blocks *blocks)
+{
+	bool used[2][129] = {{false}};
+
+	if (each(blocks->automatic, false, now_ns(), note_length, used))
+		return;
+	drop_lengths(&blocks->state->automatic[0], used[0]);
+	drop_lengths(&blocks->state->automatic[1], used[1]);
+}
+
+static int use_wanted(struct arq_block_lengths *lengths, const bool wanted[129], uint8_t bit)
+{
+	for (uint32_t length = 0; length <= 128; length++) {
+		int place = wanted[length] ? use_length(lengths, length) : 0;
+		if (place < 0)
+			return place;
+		if (wanted[length])
+			lengths->generations[place] |= bit;
+	}
+	return 0;
+}
+
+int arq_blocks_use_lengths(struct arq_blocks *blocks, uint32_t generation,
+			   const bool wanted[2][129], struct arq_error *error)
+{
+	struct arq_block_lengths *lengths = blocks->state->automatic;
+	uint8_t bit = (uint8_t)(1u << generation);
+	bool idle = false;
+	int status = 0;
+
+	for (int family = 0; family < 2; family++) {
+		for (uint32_t i = 0; i < lengths[family].count; i++) {
+			lengths[family].generations[i] &= (uint8_t)~bit;
+			idle = idle || !lengths[family].generations[i];
+		}
+	}
+	if (idle)
+		tidy_automatic(blocks);
+	for (int family = 0; family < 2 && status == 0; family++)
+		status = use_wanted(&lengths[family], wanted[family], bit);
+	return status ? arq_error_set(
+				error, status,
+				"rules block prefixes of more than %d different lengths of a "
+				"family, with those in force and what they blocked; use fewer",
+				ARQ_BLOCK_LENGTHS_MAX)
+		      : 0;
 }

@@ -54,6 +54,15 @@ int arq_block_remove(struct arq_blocks *blocks, const struct arq_prefix *prefix,
 int arq_block_get(const struct arq_blocks *blocks, const struct arq_prefix *prefix,
 		  struct arq_blocked_manual *value);
 
+/*
+ * Says of which lengths, of 128 bits and by family, the rules of a generation block prefixes. The
+ * program looks for these and for those of the other generation; former ones are forgotten when
+ * nothing is blocked by them any more. Returns 0, or -E2BIG with the reason in `error`. For
+ * progs/firewall/generation.h.
+ */
+int arq_blocks_use_lengths(struct arq_blocks *blocks, uint32_t generation,
+			   const bool wanted[2][129], struct arq_error *error);
+
 struct arq_block_view {
 	struct arq_prefix prefix;
 	bool manual;

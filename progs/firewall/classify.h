@@ -105,7 +105,8 @@ struct arq_consequence {
 	__u16 slot;
 	__u8 action; /* enum arq_rule_action */
 	__u8 limited; /* not 0: see arq_generation.limits */
-	__u8 reserved[4];
+	__u8 block_length[2]; /* ARQ_RULE_BLOCK: bits of 128, of an IPv4 source and an IPv6 one */
+	__u8 reserved[2];
 };
 
 struct arq_generation {

@@ -413,6 +413,8 @@ static int compile_rules(struct compilation *c, const char *interface, struct ar
 		arq_rule_meaning(rule, c->ruleset, c->compiled->rules[i].meaning);
 		image->consequences[i].action = (uint8_t)rule->action;
 		image->block_ns[i] = rule->block_ns;
+		image->consequences[i].block_length[0] = (uint8_t)(96 + rule->block_prefix_v4);
+		image->consequences[i].block_length[1] = rule->block_prefix_v6;
 		int status = compile_limit(c, i, &counting, error);
 		if (status)
 			return status;

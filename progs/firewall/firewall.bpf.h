@@ -201,11 +201,15 @@ __attribute__((noinline)) __u32 arq_firewall_guards(struct xdp_md *ctx, __u32 nu
 __attribute__((noinline)) int arq_firewall_block(struct xdp_md *ctx, __u32 number, __u32 rule)
 {
 	const struct arq_generation *generation = arq_generation_find(number);
+	const struct arq_packet *packet = &arq_packet[arq_cpu()];
 	__u64 index = arq_index(rule);
 
-	if (generation && index < ARQ_RULES_MAX)
-		arq_block_source(ctx, &arq_packet[arq_cpu()], generation->consequences[index].slot,
-				 generation->block_ns[index]);
+	if (!generation || index >= ARQ_RULES_MAX)
+		return 0;
+	__u32 family = packet->flags & ARQ_PACKET_IPV6 ? 1 : 0;
+	const struct arq_consequence *consequence = &generation->consequences[index];
+	arq_block_source(ctx, packet, consequence->slot, consequence->block_length[family],
+			 generation->block_ns[index]);
 	return 0;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "progs/firewall/generation.h"
 
+#include "progs/firewall/block.h"
 #include "progs/firewall/slots.h"
 
 #include <arquant/generation.h>
@@ -26,6 +27,9 @@ enum map {
 	MAP_SHADOW,
 	MAP_LIMITS,
 	MAP_GUARDS,
+	MAP_BLOCKS_MANUAL,
+	MAP_BLOCKS,
+	MAP_BLOCK_STATE,
 	MAP_COUNT,
 };
 
@@ -43,6 +47,9 @@ static const struct {
 	[MAP_SHADOW] = {"shadow_counters", "shadow_counters", 0},
 	[MAP_LIMITS] = {".bss.limits", "limits", sizeof(struct arq_limit_state) * ARQ_LIMIT_SLOTS},
 	[MAP_GUARDS] = {".bss.guards", "guards", sizeof(struct arq_guards) * ARQ_GENERATIONS},
+	[MAP_BLOCKS_MANUAL] = {"blocks_manual", "blocks_manual", 0},
+	[MAP_BLOCKS] = {"blocks", "blocks", 0},
+	[MAP_BLOCK_STATE] = {".bss.blocks", "block_state", 0},
 };
 
 struct arq_generations {
@@ -52,6 +59,7 @@ struct arq_generations {
 	struct arq_generation_live *live;
 	struct arq_guards *guards; /* by generation */
 	struct arq_slots slots;
+	struct arq_blocks *blocks;
 };
 
 static uint64_t now_ns(void)
@@ -119,6 +127,10 @@ static int finish(struct arq_generations *opened, int status, struct arq_generat
 {
 	if (status == 0)
 		status = map_all(opened, error);
+	if (status == 0)
+		status = arq_blocks_open_maps(
+			opened->maps[MAP_BLOCKS_MANUAL], opened->maps[MAP_BLOCKS],
+			opened->maps[MAP_BLOCK_STATE], &opened->blocks, error);
 	if (status) {
 		arq_generations_close(opened);
 		return status;
@@ -166,6 +178,7 @@ void arq_generations_close(struct arq_generations *generations)
 {
 	if (!generations)
 		return;
+	arq_blocks_close(generations->blocks);
 	for (enum map map = 0; map < MAP_COUNT; map++) {
 		if (generations->memory[map])
 			munmap(generations->memory[map], generations->sizes[map]);
@@ -329,6 +342,23 @@ static int install_lookup(struct arq_generations *generations, struct arq_lookup
 	return arq_lookup_install(lookup, roots, nodes, ARQ_LOOKUP_INDEX(number, table), error);
 }
 
+/* Of what lengths the rules block prefixes. */
+static int use_block_lengths(struct arq_generations *generations,
+			     const struct arq_compiled *compiled, uint32_t number,
+			     struct arq_error *error)
+{
+	bool wanted[2][129] = {{false}};
+
+	for (uint32_t i = 0; i < compiled->rule_count; i++) {
+		const struct arq_consequence *consequence = &compiled->image->consequences[i];
+		if (consequence->action != ARQ_RULE_BLOCK)
+			continue;
+		for (int family = 0; family < 2; family++)
+			wanted[family][consequence->block_length[family]] = true;
+	}
+	return arq_blocks_use_lengths(generations->blocks, number, wanted, error);
+}
+
 int arq_generation_prepare(struct arq_generations *generations, const struct arq_compiled *compiled,
 			   const struct arq_guards *guards, struct arq_error *error)
 {
@@ -352,6 +382,8 @@ int arq_generation_prepare(struct arq_generations *generations, const struct arq
 			status = install_lookup(generations, compiled->lookups[table], number,
 						table, error);
 	}
+	if (status == 0)
+		status = use_block_lengths(generations, compiled, number, error);
 	if (status == 0)
 		status = install_tables(generations, number, compiled, error);
 	if (status)

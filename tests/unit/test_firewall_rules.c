@@ -37,7 +37,7 @@ struct arq_rule *rules_add(struct arq_ruleset *ruleset, const char *name,
 {
 	ruleset->rules = grow(ruleset->rules, ruleset->rule_count, sizeof(*ruleset->rules));
 	struct arq_rule *rule = &ruleset->rules[ruleset->rule_count++];
-	*rule = (struct arq_rule){.action = action};
+	*rule = (struct arq_rule){.action = action, .block_prefix_v4 = 32, .block_prefix_v6 = 128};
 	snprintf(rule->name, sizeof(rule->name), "%s", name);
 	return rule;
 }
