@@ -228,6 +228,31 @@ static void random_condition(struct arq_rule *rule, uint32_t sets, uint64_t *ran
 	}
 }
 
+/*
+ * Blocks for an hour; limits that let a few packets pass and, in a day, one more. Few prefixes have
+ * limits of their own: the kernel forgets some when there are many.
+ */
+static void random_consequence(struct arq_rule *rule, uint64_t *random)
+{
+	static const uint8_t blocked_v4[] = {8, 16, 24, 32}, blocked_v6[] = {8, 32, 64, 128};
+
+	if (rule->action == ARQ_RULE_BLOCK) {
+		rule->block_ns = 3600 * 1000000000ull;
+		rule->block_prefix_v4 = blocked_v4[random_below(random, 4)];
+		rule->block_prefix_v6 = blocked_v6[random_below(random, 4)];
+	}
+	if (rule->action != ARQ_RULE_PASS || !one_in(random, 5))
+		return;
+	rule->limit = (struct arq_rule_limit){
+		.rate = 1,
+		.period_ns = 86400 * 1000000000ull,
+		.burst = 1 + random_below(random, 20),
+		.per = one_in(random, 2) ? ARQ_LIMIT_PER_RULE : ARQ_LIMIT_PER_SOURCE,
+		.prefix_v4 = (uint8_t)(1 + random_below(random, 8)),
+		.prefix_v6 = (uint8_t)(1 + random_below(random, 8)),
+	};
+}
+
 static void random_rule(struct arq_rule *rule, uint32_t number, uint32_t sets, uint64_t *random)
 {
 	uint32_t conditions = 1 + random_below(random, 4);
@@ -240,9 +265,11 @@ static void random_rule(struct arq_rule *rule, uint32_t number, uint32_t sets, u
 		random_condition(rule, sets, random);
 	if (one_in(random, 20))
 		random_interfaces(rule, random);
-	rule->action = one_in(random, 4)   ? ARQ_RULE_COUNT
-		       : one_in(random, 2) ? ARQ_RULE_PASS
-					   : ARQ_RULE_DROP;
+	rule->action = one_in(random, 4)    ? ARQ_RULE_COUNT
+		       : one_in(random, 2)  ? ARQ_RULE_PASS
+		       : one_in(random, 12) ? ARQ_RULE_BLOCK
+					    : ARQ_RULE_DROP;
+	random_consequence(rule, random);
 }
 
 void random_ruleset(struct arq_ruleset *ruleset, uint32_t count, uint64_t *random)
