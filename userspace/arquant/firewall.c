@@ -21,6 +21,8 @@ static struct subcommand {
 	{"confirm", arq_firewall_confirm, "keep rules that are on trial", "firewall confirm"},
 	{"entries", arq_firewall_entries, "show what the entries of a tracked set did",
 	 "firewall entries"},
+	{"import", arq_firewall_import, "put another list of prefixes into a set",
+	 "firewall import"},
 	{"show", arq_firewall_show, "show the rules in force, and what they did", "firewall show"},
 	{"test", arq_firewall_test, "show which rule decides the packets of a capture",
 	 "firewall test"},

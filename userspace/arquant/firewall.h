@@ -16,6 +16,7 @@ int arq_firewall_blocks(int argc, char **argv);
 int arq_firewall_check(int argc, char **argv);
 int arq_firewall_confirm(int argc, char **argv);
 int arq_firewall_entries(int argc, char **argv);
+int arq_firewall_import(int argc, char **argv);
 int arq_firewall_show(int argc, char **argv);
 int arq_firewall_test(int argc, char **argv);
 int arq_firewall_unblock(int argc, char **argv);

@@ -2,8 +2,8 @@
 #include "userspace/arquant/firewall.h"
 
 #include "dispatcher/pins.h"
-#include "progs/firewall/compile.h"
 #include "userspace/arquant/command.h"
+#include "userspace/arquant/firewall_change.h"
 #include "userspace/arquant/firewall_shadow.h"
 #include "userspace/arquant/firewall_target.h"
 #include "userspace/arquant/options.h"
@@ -49,45 +49,6 @@ struct options {
 	bool json;
 };
 
-/* --- making ----------------------------------------------------------------------------------- */
-
-static int prepare(const struct arq_firewall_target *target,
-		   const struct arq_config_firewall *firewall, struct arq_error *error)
-{
-	struct arq_compiled *compiled = NULL;
-
-	int code = arq_compile(&firewall->ruleset, target->name, &compiled, error);
-	if (code == 0)
-		code = arq_generation_prepare(target->generations, compiled, firewall->guards,
-					      error);
-	arq_compiled_destroy(compiled);
-	return code ? arq_error_prefix(error, code, "%s", target->name) : 0;
-}
-
-/* All or none. */
-static int prepare_all(const struct arq_firewall_targets *targets,
-		       const struct arq_config_firewall *firewall, struct arq_error *error)
-{
-	size_t done = 0;
-	int code = 0;
-
-	while (code == 0 && done < targets->count)
-		code = prepare(&targets->items[done++], firewall, error);
-	/* A target that failed has dropped what it had. */
-	for (size_t i = 0; code && i + 1 < done; i++)
-		arq_generation_drop(targets->items[i].generations);
-	return code;
-}
-
-/* Cannot fail: a store for each. What is not needed any more goes with the next change at last. */
-static void commit_all(const struct arq_firewall_targets *targets, uint64_t trial_ns)
-{
-	for (size_t i = 0; i < targets->count; i++)
-		arq_generation_commit(targets->items[i].generations, trial_ns);
-	for (size_t i = 0; i < targets->count && !trial_ns; i++)
-		arq_generation_drop(targets->items[i].generations);
-}
-
 /* --- showing ---------------------------------------------------------------------------------- */
 
 static void print_done(const struct arq_firewall_targets *targets,
@@ -115,12 +76,12 @@ static int apply_to(const struct arq_firewall_targets *targets,
 		    const struct arq_config_firewall *firewall, const struct options *options,
 		    struct arq_error *error)
 {
-	int code = prepare_all(targets, firewall, error);
+	int code = arq_firewall_change_prepare(targets, firewall, error);
 	if (code)
 		return code;
 	if (options->shadow_ns)
 		return arq_firewall_shadow(targets, options->shadow_ns, options->json, error);
-	commit_all(targets, options->trial_ns);
+	arq_firewall_change_commit(targets, options->trial_ns);
 	print_done(targets, &firewall->ruleset, options);
 	return 0;
 }
@@ -133,7 +94,7 @@ static int apply(const struct options *options, char *const *names, size_t count
 
 	int code = arq_config_load(options->config, &config, error);
 	if (code == 0)
-		code = arq_policy_read_sets(&config->firewall.ruleset, error);
+		code = arq_policy_read_sets(&config->firewall.ruleset, NULL, error);
 	if (code == 0)
 		code = arq_firewall_targets_open(names, count, &targets, error);
 	int lock = code ? -1 : arq_pins_lock(error);

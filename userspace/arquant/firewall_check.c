@@ -88,7 +88,7 @@ static int check(const struct options *options, const char *path, bool *found,
 	if (code)
 		return code;
 	struct arq_ruleset *ruleset = &config->firewall.ruleset;
-	code = arq_policy_read_sets(ruleset, error);
+	code = arq_policy_read_sets(ruleset, NULL, error);
 	if (code == 0)
 		code = try_tables(config, error);
 	if (code == 0 && arq_ruleset_analyse(ruleset, &findings))

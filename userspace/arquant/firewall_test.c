@@ -280,7 +280,7 @@ int arq_firewall_test(int argc, char **argv)
 		return arq_command_usage(VERB, "'%.40s' is too much", read.names[0]);
 	code = arq_config_load(options.config, &config, &error);
 	if (!code)
-		code = arq_policy_read_sets(&config->firewall.ruleset, &error);
+		code = arq_policy_read_sets(&config->firewall.ruleset, NULL, &error);
 	if (!code)
 		code = run(&options, config, &differ, &error);
 	arq_config_destroy(config);

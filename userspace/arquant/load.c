@@ -169,7 +169,7 @@ static int load(struct arq_config *config, const struct options *options, char *
 		return arq_error_set(error, -ENOMEM, "out of memory");
 
 	int made = 0;
-	int code = arq_policy_read_sets(&config->firewall.ruleset, error);
+	int code = arq_policy_read_sets(&config->firewall.ruleset, NULL, error);
 	if (code == 0)
 		made = make_requests(requests, names, count, config, options, error);
 	if (made < 0)

@@ -1,15 +1,29 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquant/policy.h"
 
+#include "userspace/arquant/progress.h"
 #include "userspace/common/set_file.h"
 
-int arq_policy_read_sets(struct arq_ruleset *ruleset, struct arq_error *error)
+static int read_set(struct arq_set *set, struct arq_error *error)
 {
-	for (uint32_t i = 0; i < ruleset->set_count; i++) {
+	struct arq_progress progress;
+
+	arq_progress_begin(&progress, "reading", set->name);
+	const struct arq_set_progress report = {arq_progress_report, &progress};
+	int status = arq_set_read_file(set, set->file, &report, error);
+	arq_progress_end(&progress);
+	return status ? arq_error_prefix(error, status, "firewall set '%s'", set->name) : 0;
+}
+
+int arq_policy_read_sets(struct arq_ruleset *ruleset, const struct arq_set *but,
+			 struct arq_error *error)
+{
+	int status = 0;
+
+	for (uint32_t i = 0; i < ruleset->set_count && status == 0; i++) {
 		struct arq_set *set = &ruleset->sets[i];
-		int status = set->file ? arq_set_read_file(set, set->file, NULL, error) : 0;
-		if (status)
-			return arq_error_prefix(error, status, "firewall set '%s'", set->name);
+		if (set->file && set != but)
+			status = read_set(set, error);
 	}
-	return 0;
+	return status;
 }

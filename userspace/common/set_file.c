@@ -408,29 +408,41 @@ static int read_all(int file, size_t expected, char **text, size_t *size)
 	}
 }
 
-int arq_set_read_file(struct arq_set *set, const char *path,
-		      const struct arq_set_progress *progress, struct arq_error *error)
+int arq_set_read_text(const char *path, char **text, size_t *size, struct arq_error *error)
 {
+	bool standard = strcmp(path, "-") == 0;
 	struct stat about;
-	char *text = NULL;
-	size_t size = 0;
 
-	int file = open(path, O_RDONLY | O_CLOEXEC);
+	*text = NULL;
+	*size = 0;
+	int file = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	int status = file < 0 ? -errno : 0;
 	if (status == 0 && fstat(file, &about))
 		status = -errno;
 	if (status == 0)
 		status = about.st_size > FILE_BYTES_MAX
 				 ? -EFBIG
-				 : read_all(file, (size_t)about.st_size, &text, &size);
-	if (file >= 0)
+				 : read_all(file, (size_t)about.st_size, text, size);
+	if (file >= 0 && !standard)
 		close(file);
-	if (status)
-		arq_error_set(error, status,
-			      "cannot read the list of prefixes '%s': %s; check the name and who "
-			      "may read it",
-			      path, strerror(-status));
-	else
+	if (status == 0)
+		return 0;
+	free(*text);
+	*text = NULL;
+	return arq_error_set(error, status,
+			     "cannot read the list of prefixes '%s': %s; check the name and who "
+			     "may read it",
+			     path, strerror(-status));
+}
+
+int arq_set_read_file(struct arq_set *set, const char *path,
+		      const struct arq_set_progress *progress, struct arq_error *error)
+{
+	size_t size = 0;
+	char *text = NULL;
+
+	int status = arq_set_read_text(path, &text, &size, error);
+	if (status == 0)
 		status = arq_set_parse(set, path, text, size, progress, error);
 	free(text);
 	return status;

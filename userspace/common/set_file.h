@@ -8,7 +8,7 @@
  *	203.0.113.0/24	spam until=@1798761599	#tag=... in a comment is a tag, too
  *
  * An entry that is past its time stays in the set, which keeps the time; whoever uses the set
- *leaves it out. What follows a '#' is a comment. A bad line refuses the whole file.
+ * leaves it out. What follows a '#' is a comment. A bad line refuses the whole file.
  */
 #ifndef ARQUANT_COMMON_SET_FILE_H
 #define ARQUANT_COMMON_SET_FILE_H
@@ -35,6 +35,12 @@ struct arq_set_progress {
  */
 int arq_set_read_file(struct arq_set *set, const char *path,
 		      const struct arq_set_progress *progress, struct arq_error *error);
+
+/*
+ * The bytes of a file of prefixes, "-" for standard input; free() them. Returns 0 and *text and
+ * *size, or a negative errno with the reason in `error`.
+ */
+int arq_set_read_text(const char *path, char **text, size_t *size, struct arq_error *error);
 
 /* The same from memory; `name` is for messages. The text needs no end mark. */
 int arq_set_parse(struct arq_set *set, const char *name, const char *text, size_t size,
