@@ -141,18 +141,30 @@ __attribute__((noinline)) int arq_firewall_shadow(struct xdp_md *ctx, __u32 live
 	return 0;
 }
 
-/* What arq_firewall_limit() says beside a rule's number: the packet is beyond its limit. */
+/*
+ * Is the packet within the limit of the rule with this slot? Takes it then. A global function, as
+ * are those that classify.
+ */
+__attribute__((noinline)) int arq_firewall_within(struct xdp_md *ctx, const struct arq_limit *limit,
+						  __u32 slot)
+{
+	if (!limit)
+		return 0;
+	return arq_limit_take(ctx, &arq_packet[arq_cpu()], slot, limit, bpf_ktime_get_ns());
+}
+
+/* What arq_firewall_count_on() says beside a rule's number: the packet is beyond its limit. */
 #define ARQ_BEYOND (1u << 31)
 
 /*
  * Takes the packet from the limit of rule `rule`, if it has one. Returns that rule's number when it
  * decides, with ARQ_BEYOND when the packet is beyond its limit; the next rule behind one that only
- * counts. Global functions, as are those that classify, which they are called for.
+ * counts.
  */
-__attribute__((noinline)) __u32 arq_firewall_limit(struct xdp_md *ctx, __u32 number, __u32 rule)
+__attribute__((noinline)) __u32 arq_firewall_count_on(struct xdp_md *ctx, __u32 number, __u32 rule)
 {
-	const struct arq_packet *packet = &arq_packet[arq_cpu()];
 	const struct arq_generation *generation = arq_generation_find(number);
+	__u32 length = arq_packet[arq_cpu()].length;
 	__u64 index = arq_index(rule);
 
 	if (!generation || index >= ARQ_RULES_MAX)
@@ -160,22 +172,21 @@ __attribute__((noinline)) __u32 arq_firewall_limit(struct xdp_md *ctx, __u32 num
 	const struct arq_consequence *consequence = &generation->consequences[index];
 	if (!consequence->limited)
 		return rule;
-	if (!arq_limit_take(ctx, packet, consequence->slot, &generation->limits[index],
-			    bpf_ktime_get_ns()))
+	if (!arq_firewall_within(ctx, &generation->limits[index], consequence->slot))
 		return rule | ARQ_BEYOND;
 	if (consequence->action != ARQ_RULE_COUNT)
 		return rule;
 	arq_rules_count((struct arq_generation *)generation, rule / 64, 1ULL << (rule & 63),
-			packet->length);
-	return arq_classify_after(number, rule, packet->length);
+			length);
+	return arq_classify_after(number, rule, length);
 }
 
 /* The same until a rule decides. */
-__attribute__((noinline)) __u32 arq_firewall_limits(struct xdp_md *ctx, __u32 number, __u32 rule)
+__attribute__((noinline)) __u32 arq_firewall_count_all(struct xdp_md *ctx, __u32 number, __u32 rule)
 {
 #pragma clang loop unroll(disable)
 	for (int i = 0; i <= ARQ_LIMITED_COUNTS_MAX; i++) {
-		__u32 next = arq_firewall_limit(ctx, number, rule);
+		__u32 next = arq_firewall_count_on(ctx, number, rule);
 		if (next == rule || next & ARQ_BEYOND)
 			return next;
 		rule = next;
@@ -225,8 +236,11 @@ static __always_inline void arq_firewall_rules(struct xdp_md *ctx, __u32 cpu,
 	__u32 rule = arq_classify(ctx, number, true);
 	struct arq_consequence consequence =
 		arq_firewall_consequence(ctx, packet, generation, rule);
-	if (arq_unlikely(consequence.limited)) {
-		rule = arq_firewall_limits(ctx, number, rule);
+	if (arq_unlikely(consequence.limited) && consequence.action != ARQ_RULE_COUNT) {
+		__u64 index = arq_index(rule) & (ARQ_RULES_MAX - 1);
+		beyond = !arq_firewall_within(ctx, &generation->limits[index], consequence.slot);
+	} else if (arq_unlikely(consequence.limited)) {
+		rule = arq_firewall_count_all(ctx, number, rule);
 		beyond = rule & ARQ_BEYOND;
 		rule &= ~ARQ_BEYOND;
 		consequence = arq_firewall_consequence(ctx, packet, generation, rule);
