@@ -10,14 +10,13 @@
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall_change.h"
 #include "userspace/arquant/json.h"
+#include "userspace/arquant/options.h"
 #include "userspace/arquant/policy.h"
 #include "userspace/arquant/progress.h"
 #include "userspace/common/config.h"
 #include "userspace/common/set_file.h"
 
 #include <errno.h>
-#include <getopt.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,7 +45,6 @@ static const char help[] =
 struct options {
 	const char *config;
 	bool json;
-	bool help;
 };
 
 /* The list, and the set that gets it. */
@@ -222,51 +220,27 @@ static int run(struct import *import, const struct options *options, char *const
 	return code;
 }
 
-static int parse_options(struct options *options, int argc, char **argv)
-{
-	static const struct option known[] = {
-		{"config", required_argument, NULL, 'c'},
-		{"json", no_argument, NULL, 'j'},
-		{"verbose", no_argument, NULL, 'v'},
-		{"help", no_argument, NULL, 'h'},
-		{NULL, 0, NULL, 0},
-	};
-	int option, code = 0;
-
-	opterr = 0;
-	while (!code && (option = getopt_long(argc, argv, ":c:jvh", known, NULL)) != -1) {
-		if (option == 'c')
-			options->config = optarg;
-		else if (option == 'j')
-			options->json = true;
-		else if (option == 'v')
-			arq_command_set_verbose();
-		else if (option == 'h')
-			options->help = true;
-		else
-			code = arq_command_bad_option(argv, option);
-	}
-	if (!code && !options->help && argc - optind < 2)
-		code = arq_command_usage(VERB, "the %s is missing",
-					 argc == optind ? "name of the set" : "file");
-	return code;
-}
-
 int arq_firewall_import(int argc, char **argv)
 {
 	static struct import import;
 	struct options options = {.config = ARQ_CONFIG_PATH};
+	const struct arq_option own[] = {
+		{.name = "config", .letter = 'c', .text = &options.config},
+		{.name = "json", .letter = 'j', .flag = &options.json},
+		ARQ_OPTION_VERBOSE,
+		{0},
+	};
+	struct arq_options read = {.verb = VERB, .help = help, .own = own};
 	struct arq_error error = {0};
+	int code;
 
-	int code = parse_options(&options, argc, argv);
-	if (code)
+	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
-	if (options.help) {
-		fputs(help, stdout);
-		return arq_command_finish(VERB);
-	}
+	if (read.names_count < 2)
+		return arq_command_usage(VERB, "the %s is missing",
+					 read.names_count ? "file" : "name of the set");
 	arq_command_hold_signals();
-	code = run(&import, &options, argv + optind, (size_t)(argc - optind), &error);
+	code = run(&import, &options, read.names, read.names_count, &error);
 	free(import.text);
 	arq_config_destroy(import.config);
 	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
