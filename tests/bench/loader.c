@@ -2,24 +2,17 @@
 #include "tests/bench/loader.h"
 
 #include "tests/bench/cpu.h"
+#include "tests/bench/loop.h"
 #include "userspace/http3/http3.h"
-#include "userspace/io/io.h"
-#include "userspace/quic/quic.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/queue.h>
-#include <time.h>
-#include <unistd.h>
 
-#define SECOND 1000000000ull
-
-/* Batches taken from a socket before the others and the output have their turn. */
-#define BATCHES_PER_ROUND 4
+#define SECOND LOOP_SECOND
 
 /* Handshakes under way at a time: a queue of them longer than this says more about us. */
 #define OPENING_MAX 100
@@ -32,8 +25,6 @@
 
 /* For the last packets, when all connections are closed at the end. */
 #define GOODBYE_NS SECOND
-
-#define SOCKETS_MAX 64
 
 enum phase {
 	PHASE_WARM_UP,
@@ -72,13 +63,11 @@ STAILQ_HEAD(requests, request);
 struct loader {
 	const struct load_options *options;
 	struct load_result *result;
-	struct arq_quic_endpoint *endpoint;
+	struct loop loop;
 	struct arq_h3 *h3;
 	struct arq_quic_client_tls *tls;
 	struct arq_quic_transport transport;
-	struct arq_io *sockets[SOCKETS_MAX];
 	uint32_t next_socket;
-	int epoll;
 	struct client *clients;
 	struct clients waiting;
 	struct clients able;
@@ -94,15 +83,7 @@ struct loader {
 	uint64_t phase_end;
 	uint64_t measured_from;
 	uint64_t cpu_from;
-	uint64_t now;
 };
-
-static uint64_t clock_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
 
 static bool is_measuring(const struct loader *loader)
 {
@@ -173,7 +154,7 @@ static void on_end(struct arq_h3_stream *stream, void *user)
 {
 	struct request *request = user;
 	(void)stream;
-	request->ended = clock_now();
+	request->ended = loop_clock();
 }
 
 /* on_closed says the same. */
@@ -267,10 +248,10 @@ static struct request *next_request(struct loader *loader)
 	request = STAILQ_FIRST(&loader->free);
 	if (!request || loader->phase >= PHASE_DRAIN ||
 	    (options->requests && loader->begun >= options->requests) ||
-	    (options->rate > 0 && loader->next_due > loader->now))
+	    (options->rate > 0 && loader->next_due > loader->loop.now))
 		return NULL;
 	STAILQ_REMOVE_HEAD(&loader->free, entry);
-	request->due = clock_now();
+	request->due = loop_clock();
 	request->measured = is_measuring(loader);
 	if (options->rate > 0) {
 		request->due = loader->next_due;
@@ -352,7 +333,7 @@ static void session_ready(struct arq_h3_session *session, void *user)
 	loader->opening--;
 	if (is_measuring(loader)) {
 		loader->result->opened++;
-		histogram_add(&loader->result->opening, clock_now() - client->begun);
+		histogram_add(&loader->result->opening, loop_clock() - client->begun);
 	}
 	set_able(client);
 }
@@ -404,7 +385,7 @@ static void session_closed(struct arq_h3_session *session, void *user,
 		note_failure(result, text);
 		*(client->open ? &result->lost : &result->unopened) += 1;
 	}
-	await_turn(client, loader->now + RETRY_NS);
+	await_turn(client, loader->loop.now + RETRY_NS);
 }
 
 static const struct arq_h3_session_ops session_ops = {
@@ -417,7 +398,7 @@ static const struct arq_h3_session_ops session_ops = {
 static int open_client(struct loader *loader, struct client *client, struct arq_error *error)
 {
 	struct arq_h3_connect_options options = {
-		.io = loader->sockets[loader->next_socket++ % loader->options->sockets],
+		.io = loader->loop.ios[loader->next_socket++ % loader->loop.io_count],
 		.tls = loader->tls,
 		.server_name = loader->options->host,
 		.transport = loader->transport,
@@ -426,9 +407,9 @@ static int open_client(struct loader *loader, struct client *client, struct arq_
 	};
 	arq_io_udp_local(options.io, &options.path.local);
 	options.path.remote = loader->options->server;
-	client->begun = clock_now();
-	return arq_h3_connect(loader->h3, loader->endpoint, &options, loader->now, &client->session,
-			      error);
+	client->begun = loop_clock();
+	return arq_h3_connect(loader->h3, loader->loop.endpoint, &options, loader->loop.now,
+			      &client->session, error);
 }
 
 /*
@@ -451,7 +432,7 @@ static uint64_t opens_at(const struct loader *loader)
 
 static int open_clients(struct loader *loader, struct arq_error *error)
 {
-	while (opens_at(loader) <= loader->now) {
+	while (opens_at(loader) <= loader->loop.now) {
 		struct client *client = TAILQ_FIRST(&loader->waiting);
 
 		TAILQ_REMOVE(&loader->waiting, client, entry);
@@ -480,10 +461,10 @@ static uint64_t watched_time(const struct load_options *options)
 static void begin_measuring(struct loader *loader)
 {
 	loader->phase = PHASE_MEASURE;
-	loader->measured_from = loader->now;
+	loader->measured_from = loader->loop.now;
 	loader->cpu_from = watched_time(loader->options);
 	loader->phase_end = loader->options->duration_ns
-				    ? loader->now + loader->options->duration_ns
+				    ? loader->loop.now + loader->options->duration_ns
 				    : UINT64_MAX;
 }
 
@@ -491,11 +472,11 @@ static void end_measuring(struct loader *loader)
 {
 	struct load_result *result = loader->result;
 
-	result->seconds = (double)(loader->now - loader->measured_from) / (double)SECOND;
+	result->seconds = (double)(loader->loop.now - loader->measured_from) / (double)SECOND;
 	result->cpu_seconds =
 		(double)(watched_time(loader->options) - loader->cpu_from) / (double)SECOND;
 	loader->phase = PHASE_DRAIN;
-	loader->phase_end = loader->now + loader->options->patience_ns;
+	loader->phase_end = loader->loop.now + loader->options->patience_ns;
 }
 
 static void end_draining(struct loader *loader)
@@ -506,7 +487,7 @@ static void end_draining(struct loader *loader)
 		note_failure(loader->result, "unanswered");
 	}
 	loader->phase = PHASE_CLOSE;
-	loader->phase_end = loader->now + GOODBYE_NS;
+	loader->phase_end = loader->loop.now + GOODBYE_NS;
 	for (uint32_t i = 0; i < loader->options->connections; i++) {
 		if (loader->clients[i].session)
 			arq_h3_session_close(loader->clients[i].session, ARQ_H3_NO_ERROR);
@@ -517,71 +498,40 @@ static void change_phase(struct loader *loader)
 {
 	const struct load_options *options = loader->options;
 
-	if (loader->phase == PHASE_WARM_UP && loader->now >= loader->phase_end)
+	if (loader->phase == PHASE_WARM_UP && loader->loop.now >= loader->phase_end)
 		begin_measuring(loader);
-	if (is_measuring(loader) && (loader->now >= loader->phase_end ||
+	if (is_measuring(loader) && (loader->loop.now >= loader->phase_end ||
 				     (options->requests && loader->finished >= options->requests)))
 		end_measuring(loader);
 	if (loader->phase == PHASE_DRAIN &&
-	    (loader->now >= loader->phase_end || loader->begun == loader->finished))
+	    (loader->loop.now >= loader->phase_end || loader->begun == loader->finished))
 		end_draining(loader);
 }
 
 /* --- the loop --------------------------------------------------------------------------------- */
 
-static int take(struct loader *loader, struct arq_io *io)
-{
-	struct arq_rx_packet packets[ARQ_IO_BATCH];
-
-	for (int i = 0; i < BATCHES_PER_ROUND; i++) {
-		int count = arq_io_receive(io, packets, ARQ_IO_BATCH);
-		if (count <= 0)
-			return count;
-		arq_quic_receive(loader->endpoint, io, packets, (size_t)count, loader->now);
-		arq_io_release(io, packets, (size_t)count);
-	}
-	return 0;
-}
-
 static uint64_t next_time(const struct loader *loader)
 {
-	uint64_t at = arq_quic_expiry(loader->endpoint);
+	uint64_t at = loader->phase_end;
 	uint64_t opens = opens_at(loader);
 
-	if (loader->phase_end < at)
-		at = loader->phase_end;
 	/* What is due and still here waits for a connection, not for the clock. */
-	if (loader->options->rate > 0 && loader->next_due > loader->now && loader->next_due < at &&
-	    loader->phase < PHASE_DRAIN)
+	if (loader->options->rate > 0 && loader->next_due > loader->loop.now &&
+	    loader->next_due < at && loader->phase < PHASE_DRAIN)
 		at = loader->next_due;
 	return opens < at ? opens : at;
 }
 
-static int wait_events(struct loader *loader, struct epoll_event *events)
-{
-	uint64_t at = next_time(loader), now = clock_now();
-	uint64_t wait = at > now ? at - now : 0;
-	struct timespec timeout = {(time_t)(wait / SECOND), (long)(wait % SECOND)};
-
-	return epoll_pwait2(loader->epoll, events, SOCKETS_MAX, at == UINT64_MAX ? NULL : &timeout,
-			    NULL);
-}
-
 static int serve_round(struct loader *loader, struct arq_error *error)
 {
-	struct epoll_event events[SOCKETS_MAX];
-	int count = wait_events(loader, events);
-	int code = 0;
+	int code = loop_wait(&loader->loop, next_time(loader));
 
-	if (count < 0 && errno != EINTR)
-		return arq_error_set(error, -errno, "epoll: %s", strerror(errno));
-	loader->now = clock_now();
-	for (int i = 0; i < count; i++)
-		take(loader, loader->sockets[events[i].data.u32]);
+	if (code < 0)
+		return arq_error_set(error, code, "waiting: %s", strerror(-code));
 	change_phase(loader);
 	code = open_clients(loader, error);
 	dispatch(loader);
-	arq_quic_run(loader->endpoint, loader->now);
+	arq_quic_run(loader->loop.endpoint, loader->loop.now);
 	return code;
 }
 
@@ -592,19 +542,15 @@ static int create_sockets(struct loader *loader, struct arq_error *error)
 	struct arq_io_udp_options options = {
 		.bind.sa.sa_family = loader->options->server.sa.sa_family, .offload = true};
 
-	if (loader->options->sockets == 0 || loader->options->sockets > SOCKETS_MAX)
-		return arq_error_set(error, -EINVAL, "sockets: 1 to %d", SOCKETS_MAX);
-	loader->epoll = epoll_create1(EPOLL_CLOEXEC);
-	if (loader->epoll < 0)
-		return arq_error_set(error, -errno, "epoll: %s", strerror(errno));
+	if (loader->options->sockets == 0 || loader->options->sockets > LOOP_IOS_MAX)
+		return arq_error_set(error, -EINVAL, "sockets: 1 to %d", LOOP_IOS_MAX);
 	for (uint32_t i = 0; i < loader->options->sockets; i++) {
-		struct epoll_event event = {.events = EPOLLIN, .data.u32 = i};
-		int code = arq_io_udp_create(&options, &loader->sockets[i], error);
+		struct arq_io *io;
+		int code = arq_io_udp_create(&options, &io, error);
+		if (code == 0)
+			code = loop_add(&loader->loop, io);
 		if (code < 0)
-			return code;
-		if (epoll_ctl(loader->epoll, EPOLL_CTL_ADD, arq_io_fd(loader->sockets[i]), &event) <
-		    0)
-			return arq_error_set(error, -errno, "epoll: %s", strerror(errno));
+			return arq_error_set(error, code, "socket: %s", strerror(-code));
 	}
 	return 0;
 }
@@ -628,7 +574,7 @@ static int create_rooms(struct loader *loader, struct arq_error *error)
 	loader->transport.keep_alive = KEEP_ALIVE_NS;
 	arq_quic_endpoint_options_default(&endpoint);
 	endpoint.max_connections = options->connections;
-	code = arq_quic_endpoint_create(&endpoint, &loader->endpoint, error);
+	code = arq_quic_endpoint_create(&endpoint, &loader->loop.endpoint, error);
 	return code < 0 ? code : arq_quic_client_tls_create(&tls, &loader->tls, error);
 }
 
@@ -654,13 +600,9 @@ static int create_clients(struct loader *loader, struct arq_error *error)
 
 static void destroy(struct loader *loader)
 {
-	arq_quic_endpoint_destroy(loader->endpoint);
+	loop_end(&loader->loop);
 	arq_h3_destroy(loader->h3);
 	arq_quic_client_tls_put(loader->tls);
-	for (uint32_t i = 0; i < SOCKETS_MAX; i++)
-		arq_io_destroy(loader->sockets[i]);
-	if (loader->epoll >= 0)
-		close(loader->epoll);
 	free(loader->clients);
 	free(loader->requests);
 }
@@ -668,10 +610,12 @@ static void destroy(struct loader *loader)
 int load_run(const struct load_options *options, struct load_result *result,
 	     struct arq_error *error)
 {
-	struct loader loader = {.options = options, .result = result, .epoll = -1};
-	int code;
+	struct loader loader = {.options = options, .result = result};
+	int code = loop_begin(&loader.loop);
 
 	*result = (struct load_result){0};
+	if (code < 0)
+		return arq_error_set(error, code, "epoll: %s", strerror(-code));
 	TAILQ_INIT(&loader.waiting);
 	TAILQ_INIT(&loader.able);
 	STAILQ_INIT(&loader.free);
@@ -679,12 +623,11 @@ int load_run(const struct load_options *options, struct load_result *result,
 	if ((code = create_rooms(&loader, error)) == 0 &&
 	    (code = create_sockets(&loader, error)) == 0)
 		code = create_clients(&loader, error);
-	loader.now = clock_now();
-	loader.next_due = loader.now;
-	loader.phase_end = loader.now + options->warm_up_ns;
+	loader.next_due = loader.loop.now;
+	loader.phase_end = loader.loop.now + options->warm_up_ns;
 	while (code == 0 &&
-	       (loader.phase != PHASE_CLOSE ||
-		(arq_quic_connections(loader.endpoint) > 0 && loader.now < loader.phase_end)))
+	       (loader.phase != PHASE_CLOSE || (arq_quic_connections(loader.loop.endpoint) > 0 &&
+						loader.loop.now < loader.phase_end)))
 		code = serve_round(&loader, error);
 	loader.phase = PHASE_CLOSE;
 	destroy(&loader);
