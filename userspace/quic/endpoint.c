@@ -126,6 +126,7 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint)
 		gnutls_anti_replay_deinit(endpoint->anti_replay);
 	explicit_bzero(&endpoint->keys, sizeof(endpoint->keys));
 	explicit_bzero(&endpoint->options, sizeof(endpoint->options));
+	arq_memory_trim(&endpoint->memory);
 	free(endpoint);
 }
 
