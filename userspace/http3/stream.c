@@ -3,8 +3,10 @@
 #include "userspace/http3/session.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
+
+#define STATUS_DIGITS 3
+#define DECIMAL_MAX   20 /* digits of a size_t */
 
 /* --- life ------------------------------------------------------------------------------------- */
 
@@ -169,16 +171,28 @@ static int may_respond(const struct arq_h3_stream *stream)
 	return stream->tx_begun ? -EALREADY : 0;
 }
 
+/* Digits at the end of `text`: snprintf would cost more than encoding the whole section. */
+static struct arq_h3_text decimal(char text[DECIMAL_MAX], size_t value)
+{
+	char *digit = text + DECIMAL_MAX;
+
+	do
+		*--digit = (char)('0' + value % 10);
+	while (value /= 10);
+	return (struct arq_h3_text){digit, (size_t)(text + DECIMAL_MAX - digit)};
+}
+
 /* ":status" and fields into the scratch. Returns their number, or -EINVAL. */
-static ssize_t status_out(struct arq_h3_stream *stream, char status_text[4], unsigned int status,
-			  const struct arq_h3_field *fields, size_t count)
+static ssize_t status_out(struct arq_h3_stream *stream, char status_text[STATUS_DIGITS],
+			  unsigned int status, const struct arq_h3_field *fields, size_t count)
 {
 	struct arq_h3 *h3 = stream->session->h3;
 
 	if (count > h3->options.max_fields_sent || status < 100 || status > 599 || status == 101)
 		return -EINVAL;
-	snprintf(status_text, 4, "%u", status % 1000);
-	h3->nv[0] = field_nv(":status", (struct arq_h3_text){status_text, 3});
+	for (size_t i = STATUS_DIGITS; i > 0; status /= 10)
+		status_text[--i] = (char)('0' + status % 10);
+	h3->nv[0] = field_nv(":status", (struct arq_h3_text){status_text, STATUS_DIGITS});
 	return fields_out(h3->nv, 1, fields, count);
 }
 
@@ -202,7 +216,7 @@ static int submit_response(struct arq_h3_stream *stream, size_t count, bool end)
 int arq_h3_stream_respond(struct arq_h3_stream *stream, unsigned int status,
 			  const struct arq_h3_field *fields, size_t count, bool end)
 {
-	char status_text[4];
+	char status_text[STATUS_DIGITS];
 	int rv = may_respond(stream);
 	ssize_t total;
 
@@ -218,7 +232,7 @@ int arq_h3_stream_inform(struct arq_h3_stream *stream, unsigned int status,
 			 const struct arq_h3_field *fields, size_t count)
 {
 	struct arq_h3_session *session = stream->session;
-	char status_text[4];
+	char status_text[STATUS_DIGITS];
 	int rv = may_respond(stream);
 	ssize_t total;
 
@@ -238,7 +252,7 @@ static int respond_static(struct arq_h3_stream *stream, unsigned int status,
 			  const struct arq_h3_field *fields, size_t count, const uint8_t *body,
 			  size_t length, void (*release)(void *user), void *user)
 {
-	char status_text[4], length_text[24];
+	char status_text[STATUS_DIGITS], length_text[DECIMAL_MAX];
 	int rv = may_respond(stream);
 	ssize_t total;
 
@@ -249,8 +263,7 @@ static int respond_static(struct arq_h3_stream *stream, unsigned int status,
 	total = status_out(stream, status_text, status, fields, count);
 	if (total < 0)
 		return (int)total;
-	snprintf(length_text, sizeof(length_text), "%zu", length);
-	stream->session->h3->nv[total++] = field_nv("content-length", arq_h3_text(length_text));
+	stream->session->h3->nv[total++] = field_nv("content-length", decimal(length_text, length));
 	rv = submit_response(stream, (size_t)total, length == 0);
 	if (rv || length == 0)
 		return rv ? rv : 1; /* not kept: the caller of this releases */
