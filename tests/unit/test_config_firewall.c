@@ -292,6 +292,27 @@ Test(config_firewall, refuses_too_many)
 	free(rules);
 }
 
+Test(config_firewall, refuses_more_lengths_of_blocks_than_packets_are_held_against)
+{
+	struct arq_config *config = NULL;
+	struct arq_error error = {0};
+	char rules[1024] = "";
+
+	for (int i = 0; i < 9; i++) {
+		size_t used = strlen(rules);
+		snprintf(rules + used, sizeof(rules) - used,
+			 "    - {name: r%d, action: block, block_for: 1m, block_per: source/%d}\n",
+			 i, 8 + i);
+	}
+	cr_expect_eq(load_text(HEAD, rules, &config, &error), -EINVAL);
+	cr_expect_not_null(strstr(error.text, ":16:59: firewall.rules[8].block_per: "), "%s",
+			   error.text);
+	cr_expect_not_null(strstr(error.text, "ninth prefix length"), "%s", error.text);
+	*strstr(rules, "    - {name: r8") = '\0';
+	config = load(rules);
+	arq_config_destroy(config);
+}
+
 /* --- what rules become ------------------------------------------------------------------------ */
 
 static const struct arq_rule *only_rule(struct arq_config **config, const char *conditions)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Blocks for a time: what is dropped, until when, what survives, and what a flood cannot do. */
 #include "progs/firewall/block.h"
+#include "tests/unit/test_firewall_rules.h"
 #include "tests/unit/test_progs_fixture.h"
 
 #include <bpf/bpf.h>
@@ -173,6 +174,53 @@ Test(progs_block, refuses_more_lengths_than_it_looks_for)
 	cr_assert_eq(run_from(&firewall, 4, 9), XDP_DROP);
 	arq_blocks_close(blocks);
 	fixture_unload(&firewall);
+}
+
+/* Of IPv4: `count` lengths from a first one on. */
+static int use_lengths(struct arq_blocks *blocks, uint32_t generation, uint32_t from,
+		       uint32_t count)
+{
+	struct arq_error error = {0};
+	bool wanted[2][129] = {{false}};
+
+	for (uint32_t i = 0; i < count; i++)
+		wanted[0][96 + from + i] = true;
+	int status = arq_blocks_use_lengths(blocks, generation, wanted, &error);
+	cr_assert(status == 0 || error.text[0]);
+	return status;
+}
+
+Test(progs_block, keeps_lengths_for_rules_and_for_what_they_blocked)
+{
+	struct arq_ruleset *ruleset = rules_create();
+	struct fixture firewall;
+
+	struct arq_rule *rule = rules_add(ruleset, "all", ARQ_RULE_BLOCK);
+	rule->block_ns = MINUTE_NS;
+	rule->block_prefix_v4 = 24;
+	const struct arq_program_options options = {.first = true, .ruleset = ruleset};
+	fixture_begin();
+	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
+	struct arq_blocks *blocks = blocks_of(&firewall);
+	cr_assert_eq(run_from(&firewall, 4, 9), XDP_DROP);
+	cr_assert_eq(list(blocks).automatic, 1);
+	cr_assert_eq(list(blocks).last.prefix.length, 24);
+
+	/* No rule wants 24 any more, and something is blocked by it. */
+	cr_assert_eq(use_lengths(blocks, 0, 1, 7), 0);
+	cr_assert_eq(use_lengths(blocks, 1, 1, 7), 0);
+	cr_assert_eq(use_lengths(blocks, 1, 1, 8), -E2BIG);
+	cr_assert_eq(run_from(&firewall, 4, 10), XDP_DROP);
+	cr_assert_eq(fixture_counters(&firewall).reasons[ARQ_REASON_BLOCKED], 1);
+	cr_assert_eq(unblock(blocks, "198.51.100.0/24"), 0);
+	cr_assert_eq(use_lengths(blocks, 1, 1, 8), 0, "now there is room");
+	/* What the other generation wants stays. */
+	cr_assert_eq(use_lengths(blocks, 1, 20, 2), -E2BIG);
+	cr_assert_eq(use_lengths(blocks, 0, 20, 2), 0);
+	cr_assert_eq(use_lengths(blocks, 1, 22, 6), 0);
+	arq_blocks_close(blocks);
+	fixture_unload(&firewall);
+	rules_destroy(ruleset);
 }
 
 Test(progs_block, survives_the_program)

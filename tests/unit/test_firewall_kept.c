@@ -14,11 +14,10 @@
 #include <time.h>
 #include <unistd.h>
 
-TestSuite(command_kept, .init = lab_enter);
+TestSuite(firewall_kept, .init = lab_enter);
 
 /* Times that end during a test, and those that do not. */
 #define SOON     5
-#define SOON_VM  40
 #define WAIT_MAX 60
 
 #define FIREWALL "interfaces: [{name: arq0, programs: firewall}]\nfirewall:\n"
@@ -31,13 +30,6 @@ enum change {
 	REPLACE,
 	CHANGES,
 };
-
-static int soon(void)
-{
-	const char *vm = getenv("ARQUANT_VM");
-
-	return vm && *vm ? SOON_VM : SOON;
-}
 
 static void load(const char *config)
 {
@@ -90,7 +82,7 @@ static bool passes(const char *source, uint16_t port)
 static void wait_until_passes(const char *source, uint16_t port)
 {
 	const struct timespec pause = {.tv_nsec = 50000000};
-	time_t end = time(NULL) + soon() + WAIT_MAX;
+	time_t end = time(NULL) + SOON + WAIT_MAX;
 
 	while (!passes(source, port)) {
 		cr_assert_lt(time(NULL), end, "what was to end does not");
@@ -105,7 +97,7 @@ static void wait_until_passes(const char *source, uint16_t port)
 	"source/30/64}]\n"
 #define OTHER "  rules: [{name: other, to_port: udp/24, action: drop}]\n"
 
-Test(command_kept, what_rules_blocked)
+Test(firewall_kept, what_rules_blocked)
 {
 	begin(FIREWALL TRAP);
 	cr_expect(passes("192.0.2.41", 9));
@@ -125,13 +117,13 @@ Test(command_kept, what_rules_blocked)
 	cr_expect(passes("192.0.2.41", 9));
 }
 
-Test(command_kept, what_was_blocked_by_name_until_its_time)
+Test(firewall_kept, what_was_blocked_by_name_until_its_time)
 {
 	char text[16];
 
-	snprintf(text, sizeof(text), "%ds", soon());
+	snprintf(text, sizeof(text), "%ds", SOON);
 	begin(FIREWALL TRAP);
-	time_t end = time(NULL) + soon();
+	time_t end = time(NULL) + SOON;
 	cr_assert_eq(lab_run("firewall", "block", "192.0.2.7", "--for", text)->status, 0);
 	cr_assert_eq(lab_run("firewall", "block", "198.51.100.0/24", "--for", "ever")->status, 0);
 	for (enum change how = APPLY; how < CHANGES; how++) {
@@ -145,7 +137,7 @@ Test(command_kept, what_was_blocked_by_name_until_its_time)
 	cr_expect_not(passes("198.51.100.9", 9));
 }
 
-Test(command_kept, how_far_a_knock_has_come)
+Test(firewall_kept, how_far_a_knock_has_come)
 {
 	for (enum change how = APPLY; how < CHANGES; how++) {
 		const char *source = how == APPLY ? "192.0.2.5" : "192.0.2.6";
@@ -162,10 +154,10 @@ Test(command_kept, how_far_a_knock_has_come)
 	}
 }
 
-Test(command_kept, when_entries_end)
+Test(firewall_kept, when_entries_end)
 {
 	char list[] = "/tmp/arquant-test-XXXXXX", text[512];
-	time_t end = time(NULL) + soon();
+	time_t end = time(NULL) + SOON;
 
 	FILE *file = fdopen(mkstemp(list), "w");
 	cr_assert_not_null(file);
@@ -250,7 +242,7 @@ static const struct lab_result *import(const struct imported *imported, const ch
 	return lab_run("firewall", "import", set, imported->given, "--config", imported->config);
 }
 
-Test(command_kept, import_replaces_the_list_and_what_is_in_force)
+Test(firewall_kept, import_replaces_the_list_and_what_is_in_force)
 {
 	static const char list[] = "# another list\n192.0.2.60/31\ttag\n2001:db8::/32\n";
 	struct imported imported;
@@ -273,7 +265,7 @@ Test(command_kept, import_replaces_the_list_and_what_is_in_force)
 	end_import(&imported);
 }
 
-Test(command_kept, import_changes_nothing_when_it_fails)
+Test(firewall_kept, import_changes_nothing_when_it_fails)
 {
 	struct imported imported;
 
@@ -298,7 +290,7 @@ Test(command_kept, import_changes_nothing_when_it_fails)
 }
 
 /* script(1) gives the command a terminal, and a pipe of it to us. */
-Test(command_kept, import_reads_a_pipe_and_shows_progress_on_a_terminal)
+Test(firewall_kept, import_reads_a_pipe_and_shows_progress_on_a_terminal)
 {
 	struct imported imported;
 	char command[512], line[512];
@@ -319,7 +311,7 @@ Test(command_kept, import_reads_a_pipe_and_shows_progress_on_a_terminal)
 	cr_expect_eq(pclose(pipe), 0);
 	cr_expect(shown);
 	cr_expect(done);
-	cr_expect_not(passes("10.15.66.63", 9));
+	cr_expect_not(passes("10.15.66.63", 9), "the last one");
 	cr_expect(passes("192.0.2.50", 9));
 	end_import(&imported);
 }
