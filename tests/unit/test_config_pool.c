@@ -114,6 +114,20 @@ Test(config_pool, fills_in_the_defaults)
 	cr_expect_eq(pool->ejection.max_percent, 50);
 	cr_expect_eq(pool->ejection.time_ns, 10 * SECOND);
 	cr_expect_eq(pool->ejection.max_time_ns, 300 * SECOND);
+	cr_expect_eq(pool->connections.max, 8);
+	cr_expect_eq(pool->connections.connect_timeout_ns, 3 * SECOND);
+	cr_expect_eq(pool->connections.idle_timeout_ns, 0);
+	cr_expect_eq(pool->connections.max_age_ns, 0);
+	cr_expect_not(pool->connections.preconnect);
+	cr_expect_eq(pool->timeouts.wait_ns, 8 * SECOND);
+	cr_expect_eq(pool->timeouts.try_ns, 0);
+	cr_expect_eq(pool->timeouts.response_ns, 60 * SECOND);
+	cr_expect_eq(pool->timeouts.stall_ns, 300 * SECOND);
+	cr_expect_eq(pool->retries.attempts, 2);
+	cr_expect_eq(pool->retries.budget, 20);
+	cr_expect_eq(pool->retries.min, 3);
+	cr_expect_eq(pool->limits.waiting, 1024);
+	cr_expect_eq(pool->limits.requests, 0);
 	arq_config_destroy(config);
 
 	pool = good(TARGET ", health: {}, ejection: {time: 10m}", &config);

@@ -259,6 +259,11 @@ static void on_backend_request(struct arq_h3_session *session, void *user,
 	copy_text(slot->request.authority, request->authority);
 	copy_fields(&slot->request, request->fields, request->field_count);
 	arq_h3_stream_accept(stream, &backend_stream_ops, slot);
+	if (backend->fail) {
+		backend->fail--;
+		backend_respond(slot, 500, true);
+		return;
+	}
 	if (backend->reset) {
 		backend->reset--;
 		arq_h3_stream_reset(stream, ARQ_H3_INTERNAL_ERROR);
@@ -496,13 +501,14 @@ static void everybody(struct lab *lab)
 
 static void wait_for_packets(const struct lab *lab)
 {
-	struct pollfd waiting[] = {
+	struct pollfd waiting[3 + LAB_BACKENDS] = {
 		{.fd = arq_io_fd(lab->front_io), .events = POLLIN},
 		{.fd = arq_io_fd(lab->upstream_io), .events = POLLIN},
 		{.fd = arq_io_fd(lab->client_io), .events = POLLIN},
-		{.fd = arq_io_fd(lab->backends[0].io), .events = POLLIN},
-		{.fd = arq_io_fd(lab->backends[1].io), .events = POLLIN},
 	};
+	for (size_t i = 0; i < LAB_BACKENDS; i++)
+		waiting[3 + i] = (struct pollfd){.fd = arq_io_fd(lab->backends[i].io),
+						 .events = POLLIN};
 	/* Timers of QUIC are finer, but a millisecond late is early enough here. */
 	poll(waiting, sizeof(waiting) / sizeof(waiting[0]), 1);
 }
@@ -610,11 +616,14 @@ static void configure(struct lab *lab, size_t targets, const char *pool, const c
 		"k }] }]\n"
 		"  pools:\n"
 		"    - name: p\n"
-		"      policy: round-robin\n"
-		"      tls: { verify: false }\n"
-		"%s"
-		"      targets:\n",
-		text, pool ? pool : "");
+		"%s",
+		text, pool);
+	if (!strstr(pool, " policy:"))
+		fprintf(out, "      policy: round-robin\n");
+	if (!strstr(pool, " tls:"))
+		fprintf(out, "      tls: { verify: false }\n");
+	if (!strstr(pool, " targets:"))
+		fprintf(out, "      targets:\n");
 	for (size_t i = 0; i < targets; i++) {
 		arq_address_format(&lab->backends[i].address, text);
 		fprintf(out, "        - { address: \"%s\" }\n", text);
@@ -688,7 +697,7 @@ struct lab *lab_start_with(size_t targets, const char *pool, const char *routes)
 	for (size_t i = 0; i < LAB_BACKENDS; i++)
 		start_backend(lab, &lab->backends[i]);
 	lab->front_io = open_io("127.0.0.1:1", &lab->front_address);
-	configure(lab, targets, pool, routes);
+	configure(lab, targets, pool ? pool : "", routes);
 	start_proxy(lab);
 	start_client(lab);
 	LAB_UNTIL(lab, lab->ready);

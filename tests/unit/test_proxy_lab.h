@@ -2,7 +2,7 @@
 /*
  * A client, the proxy and a backend in one thread, over loopback UDP: each with an endpoint of its
  * own, so that everything between them is real QUIC, and the test decides what both ends do. A
- * second backend can stand in where the first one fails. Failures end the test by themselves.
+ * few other backends can stand in where the first one fails. Failures end the test by themselves.
  */
 #ifndef ARQUANT_TEST_PROXY_LAB_H
 #define ARQUANT_TEST_PROXY_LAB_H
@@ -14,7 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define LAB_BACKENDS 2
+#define LAB_BACKENDS 3
 #define LAB_TEXT_MAX 128
 #define LAB_LINES    16
 
@@ -75,6 +75,7 @@ struct lab_backend {
 	size_t count;
 	size_t sessions;
 	unsigned int refuse; /* requests from now on that are rejected */
+	unsigned int fail; /* requests from now on that are answered by 500 */
 	unsigned int reset; /* requests from now on that are reset before an answer */
 	bool deaf; /* receives nothing and sends nothing */
 };
@@ -100,14 +101,16 @@ struct lab {
 };
 
 /*
- * Starts everything and connects the client. `targets` of the pool "p": 1 or LAB_BACKENDS. Routes:
+ * Starts everything and connects the client. `targets` of the pool "p": 1 to LAB_BACKENDS. Routes:
  * /direct and /nothing (204) are answered by the proxy, other hosts below .test go to the pool.
  */
 struct lab *lab_start(size_t targets);
 
 /*
  * The same with other YAML: lines of keys of the pool, indented by six (NULL: none more), and of
- * the list of routes, indented by four (NULL: those above).
+ * the list of routes, indented by four (NULL: those above). Where the pool has no `policy` it is
+ * round-robin, where it has no `tls` nothing is verified; targets are appended, so that `targets:`
+ * with some of the test's own comes last.
  */
 struct lab *lab_start_with(size_t targets, const char *pool, const char *routes);
 

@@ -28,6 +28,7 @@ static void set_up(void)
 		.targets_count = TARGETS,
 		.policy = ARQ_CONFIG_ROUND_ROBIN,
 		.panic_threshold = 1,
+		.limits = {.waiting = 10},
 		.ejection = {.failures = 3,
 			     .max_percent = 50,
 			     .time_ns = 10 * SECOND,

@@ -112,7 +112,7 @@ Test(view, a_changed_pool_opens_anew_and_the_old_one_ends_with_its_requests)
 	cr_expect(slow.response.complete);
 	cr_expect_eq(slow.response.length, 3 * MIB);
 	cr_expect_eq(slow.response.sum, lab_sum(3 * MIB));
-	LAB_UNTIL(lab, arq_proxy_upstream_connections(lab->proxy) == ARQ_POOL_CONNECTIONS);
+	LAB_UNTIL(lab, arq_proxy_upstream_connections(lab->proxy) == second.pool.connections.max);
 	lab_stop(lab);
 }
 

@@ -191,6 +191,8 @@ struct arq_config_target {
 struct arq_config_tls {
 	bool verify; /* the target's certificate chain and name */
 	char *ca; /* PEM file; NULL: the system's */
+	char *certificate; /* PEM files that we show to targets that ask; NULL: none */
+	char *key;
 	char *server_name; /* for targets that have none of their own */
 };
 
@@ -218,6 +220,45 @@ struct arq_config_ejection {
 	uint64_t max_time_ns;
 };
 
+/* Of one worker to one target. */
+struct arq_config_connections {
+	uint32_t max;
+	uint32_t streams; /* on each at most; 0: as many as the target allows */
+	bool preconnect; /* one is always there */
+	char *connect_timeout;
+	uint64_t connect_timeout_ns;
+	char *idle_timeout;
+	uint64_t idle_timeout_ns; /* a silent one is closed; 0: as gateway.limits says */
+	char *keep_alive;
+	uint64_t keep_alive_ns; /* of silence after which a PING goes out; 0: never */
+	char *max_age;
+	uint64_t max_age_ns; /* then it gets nothing new, up to a tenth sooner; 0: no limit */
+};
+
+/* 0: no limit, but for `wait`. */
+struct arq_config_timeouts {
+	char *wait;
+	uint64_t wait_ns; /* for a stream on a connection */
+	char *try;
+	uint64_t try_ns; /* from a stream to the response's header section */
+	char *response;
+	uint64_t response_ns; /* the same from the request on, all tries and waiting together */
+	char *stall;
+	uint64_t stall_ns; /* of a response under way in which nothing moves */
+};
+
+struct arq_config_retries {
+	uint32_t attempts; /* targets that a request goes to or waits for, at most */
+	uint32_t budget; /* percent of a worker's requests to the pool that may be retries */
+	uint32_t min; /* retries at a time that are allowed whatever the budget says */
+};
+
+/* What one worker asks of one target. */
+struct arq_config_pool_limits {
+	uint32_t waiting; /* requests in its queue */
+	uint32_t requests; /* that it has and that wait; 0: no limit */
+};
+
 struct arq_config_pool {
 	char *name;
 	struct arq_config_target *targets; /* at least one */
@@ -232,6 +273,10 @@ struct arq_config_pool {
 	uint32_t panic_threshold; /* percent of usable targets under which all are used; 0: never */
 	struct arq_config_health *health; /* NULL: no checks */
 	struct arq_config_ejection ejection;
+	struct arq_config_connections connections;
+	struct arq_config_timeouts timeouts;
+	struct arq_config_retries retries;
+	struct arq_config_pool_limits limits;
 	struct arq_config_tls tls;
 };
 

@@ -25,6 +25,7 @@ int arq_config_check_gateway(const struct arq_config_check *check);
 int arq_config_check_listener(const struct arq_config_check *check, uint32_t i);
 int arq_config_check_pool(const struct arq_config_check *check, uint32_t i);
 int arq_config_check_pool_health(const struct arq_config_check *check, uint32_t i); /* of it */
+int arq_config_check_pool_limits(const struct arq_config_check *check, uint32_t i); /* of it */
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i);
 
 /* Of a route, what becomes of its requests; after the conditions. */

@@ -51,9 +51,18 @@ static int check_pool_tls(const struct arq_config_check *check, uint32_t i)
 	if (tls->ca && !tls->verify)
 		return arq_document_fail(check->document, check->error, ca,
 					 "means nothing with 'verify: false'; remove one of them");
+	if (!tls->certificate != !tls->key)
+		return arq_document_fail(
+			check->document, check->error,
+			arq_field("gateway.pools[%u].tls.%s", i, tls->key ? "key" : "certificate"),
+			"comes alone; give certificate and key");
 	int code = arq_config_check_host(check, arq_field("gateway.pools[%u].tls.server_name", i),
 					 tls->server_name);
-	return code ? code : arq_config_resolve(check, &tls->ca);
+	if (!code)
+		code = arq_config_resolve(check, &tls->ca);
+	if (!code)
+		code = arq_config_resolve(check, &tls->certificate);
+	return code ? code : arq_config_resolve(check, &tls->key);
 }
 
 /* RFC 9110, section 5.6.2; upper case would never match, HTTP/3's names have none. */
@@ -148,6 +157,8 @@ int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 		code = check_use(check, i);
 	if (!code)
 		code = arq_config_check_pool_health(check, i);
+	if (!code)
+		code = arq_config_check_pool_limits(check, i);
 	if (!code)
 		code = check_pool_tls(check, i);
 	for (uint32_t j = 0; !code && j < pools[i].targets_count; j++)

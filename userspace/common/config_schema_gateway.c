@@ -92,6 +92,8 @@ static const cyaml_schema_value_t target_entry = {
 static const cyaml_schema_field_t tls_fields[] = {
 	CYAML_FIELD_BOOL("verify", OPTIONAL, struct arq_config_tls, verify),
 	STRING("ca", OPTIONAL, struct arq_config_tls, ca, 1, FILE_MAX_LENGTH),
+	STRING("certificate", OPTIONAL, struct arq_config_tls, certificate, 1, FILE_MAX_LENGTH),
+	STRING("key", OPTIONAL, struct arq_config_tls, key, 1, FILE_MAX_LENGTH),
 	STRING("server_name", OPTIONAL, struct arq_config_tls, server_name, 1, HOST_MAX_LENGTH),
 	CYAML_FIELD_END,
 };
@@ -115,6 +117,40 @@ static const cyaml_schema_field_t ejection_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t connections_fields[] = {
+	CYAML_FIELD_UINT("max", OPTIONAL, struct arq_config_connections, max),
+	CYAML_FIELD_UINT("streams", OPTIONAL, struct arq_config_connections, streams),
+	CYAML_FIELD_BOOL("preconnect", OPTIONAL, struct arq_config_connections, preconnect),
+	STRING("connect_timeout", OPTIONAL, struct arq_config_connections, connect_timeout, 1,
+	       DURATION_MAX),
+	STRING("idle_timeout", OPTIONAL, struct arq_config_connections, idle_timeout, 1,
+	       DURATION_MAX),
+	STRING("keep_alive", OPTIONAL, struct arq_config_connections, keep_alive, 1, DURATION_MAX),
+	STRING("max_age", OPTIONAL, struct arq_config_connections, max_age, 1, DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t timeouts_fields[] = {
+	STRING("wait", OPTIONAL, struct arq_config_timeouts, wait, 1, DURATION_MAX),
+	STRING("try", OPTIONAL, struct arq_config_timeouts, try, 1, DURATION_MAX),
+	STRING("response", OPTIONAL, struct arq_config_timeouts, response, 1, DURATION_MAX),
+	STRING("stall", OPTIONAL, struct arq_config_timeouts, stall, 1, DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t retries_fields[] = {
+	CYAML_FIELD_UINT("attempts", OPTIONAL, struct arq_config_retries, attempts),
+	CYAML_FIELD_UINT("budget", OPTIONAL, struct arq_config_retries, budget),
+	CYAML_FIELD_UINT("min", OPTIONAL, struct arq_config_retries, min),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t pool_limits_fields[] = {
+	CYAML_FIELD_UINT("waiting", OPTIONAL, struct arq_config_pool_limits, waiting),
+	CYAML_FIELD_UINT("requests", OPTIONAL, struct arq_config_pool_limits, requests),
+	CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t arq_config_pool_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_pool, name, 1, NAME_MAX_LENGTH),
 	LIST("targets", REQUIRED, struct arq_config_pool, targets, &target_entry, 1, TARGETS_MAX),
@@ -125,6 +161,12 @@ const cyaml_schema_field_t arq_config_pool_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("health", OPTIONAL, struct arq_config_pool, health, health_fields),
 	CYAML_FIELD_MAPPING("ejection", OPTIONAL, struct arq_config_pool, ejection,
 			    ejection_fields),
+	CYAML_FIELD_MAPPING("connections", OPTIONAL, struct arq_config_pool, connections,
+			    connections_fields),
+	CYAML_FIELD_MAPPING("timeouts", OPTIONAL, struct arq_config_pool, timeouts,
+			    timeouts_fields),
+	CYAML_FIELD_MAPPING("retries", OPTIONAL, struct arq_config_pool, retries, retries_fields),
+	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_pool, limits, pool_limits_fields),
 	CYAML_FIELD_MAPPING("tls", OPTIONAL, struct arq_config_pool, tls, tls_fields),
 	CYAML_FIELD_END,
 };

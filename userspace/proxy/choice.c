@@ -25,6 +25,14 @@ static bool is_drained(const struct arq_pool_target *target)
 	return arq_member_drained(target->pool->members, target_index(target));
 }
 
+/* Circuit breaking: it has as much to do as it may have. */
+static bool is_full(const struct arq_pool_target *target)
+{
+	const struct arq_config_pool_limits *limits = &target->pool->config->limits;
+	return target->waiting >= limits->waiting ||
+	       (limits->requests > 0 && target->requests >= limits->requests);
+}
+
 static enum tier current_tier(const struct arq_pool *pool, const struct arq_pool_target *except)
 {
 	uint32_t primaries = 0, usable = 0, backups = 0;
@@ -85,7 +93,7 @@ struct arq_pool_target *pool_choose(struct arq_pool *pool, uint64_t key,
 	enum tier tier = current_tier(pool, except);
 	for (uint32_t i = 0; i < pool->target_count; i++) {
 		const struct arq_pool_target *target = &pool->targets[i];
-		bool takes = target != except && is_in(target, tier);
+		bool takes = target != except && is_in(target, tier) && !is_full(target);
 		pool->loads[i] = (struct arq_balance_load){
 			.weight = takes ? current_weight(target) : 0,
 			.requests = target->requests,

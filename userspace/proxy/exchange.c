@@ -29,8 +29,6 @@ struct exchange {
 	bool request_complete; /* as received from the client */
 	bool request_stopped; /* the upstream wants no more of it */
 	bool responded; /* a final response began */
-	bool retry; /* as soon as the upstream stream is closed */
-	bool retried;
 	bool over; /* the response is complete or given up: nothing more to couple */
 };
 
@@ -74,7 +72,6 @@ static void give_up(struct exchange *x, unsigned int status)
 static void cancel_upstream(struct exchange *x)
 {
 	x->over = true;
-	x->retry = false;
 	if (x->upstream) {
 		arq_h3_stream_reset(x->upstream, ARQ_H3_REQUEST_CANCELLED);
 		arq_h3_stream_stop(x->upstream, ARQ_H3_REQUEST_CANCELLED);
@@ -103,6 +100,7 @@ static void request_body(struct exchange *x, const uint8_t *data, size_t length)
 			break_off(x);
 		return;
 	}
+	arq_pool_progress(&x->ticket);
 	ssize_t taken = arq_h3_stream_write(x->upstream, data, length);
 	if (taken == -EPIPE)
 		arq_h3_stream_consume(x->client, length); /* on_stop_sending or on_closed tells */
@@ -155,6 +153,7 @@ static void on_client_sent(struct arq_h3_stream *stream, void *user, size_t leng
 {
 	struct exchange *x = user;
 	(void)stream;
+	arq_pool_progress(&x->ticket);
 	if (x->upstream)
 		arq_h3_stream_consume(x->upstream, length);
 }
@@ -212,7 +211,7 @@ static void on_upstream_information(struct arq_h3_stream *stream, void *user,
 	struct exchange *x = user;
 	struct arq_h3_field fields[ARQ_FIELDS_SENT];
 	(void)stream;
-	if (x->over || response->field_count > ARQ_FIELDS_MAX)
+	if (!x || x->over || response->field_count > ARQ_FIELDS_MAX)
 		return;
 	/* One that cannot be passed on is no loss: it is a hint. */
 	size_t count = arq_forward_response(x->route, response, false, fields);
@@ -225,7 +224,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 	struct exchange *x = user;
 	struct arq_h3_field fields[ARQ_FIELDS_SENT];
 	(void)stream;
-	if (x->over)
+	if (!x || x->over)
 		return;
 	if (response->field_count > ARQ_FIELDS_MAX) {
 		break_off(x);
@@ -244,10 +243,11 @@ static void on_upstream_body(struct arq_h3_stream *stream, void *user, const uin
 			     size_t length)
 {
 	struct exchange *x = user;
-	if (x->over) {
+	if (!x || x->over) {
 		arq_h3_stream_consume(stream, length);
 		return;
 	}
+	arq_pool_progress(&x->ticket);
 	ssize_t taken = arq_h3_stream_write(x->client, data, length);
 	if (taken < 0 || (size_t)taken != length)
 		break_off(x);
@@ -258,7 +258,7 @@ static void on_upstream_trailers(struct arq_h3_stream *stream, void *user,
 {
 	struct exchange *x = user;
 	(void)stream;
-	if (x->over || x->response_trailers)
+	if (!x || x->over || x->response_trailers)
 		return;
 	x->response_trailers = arq_message_section_copy(fields, count);
 	if (!x->response_trailers)
@@ -268,7 +268,7 @@ static void on_upstream_trailers(struct arq_h3_stream *stream, void *user,
 static void on_upstream_end(struct arq_h3_stream *stream, void *user)
 {
 	struct exchange *x = user;
-	if (x->over)
+	if (!x || x->over)
 		return;
 	const struct arq_message_section *trailers = x->response_trailers;
 	if (arq_h3_stream_finish(x->client, trailers ? trailers->fields : NULL,
@@ -287,33 +287,74 @@ static void on_upstream_sent(struct arq_h3_stream *stream, void *user, size_t le
 {
 	struct exchange *x = user;
 	(void)stream;
+	if (!x)
+		return;
+	arq_pool_progress(&x->ticket);
 	if (x->client)
 		arq_h3_stream_consume(x->client, length);
 }
 
-static bool may_retry(const struct exchange *x, uint64_t code)
+/* Lets go of the upstream's stream, which may never close by itself: its target may be hung. */
+static void abandon_upstream(struct exchange *x)
 {
-	/* What was rejected was not acted upon, so any method may be repeated (RFC 9114, 4.1.1). */
-	return !x->retried && !x->body_sent && x->client &&
-	       (code == ARQ_H3_REQUEST_REJECTED || (x->idempotent && !x->has_body));
+	if (x->upstream) {
+		arq_h3_stream_reset(x->upstream, ARQ_H3_REQUEST_CANCELLED);
+		arq_h3_stream_stop(x->upstream, ARQ_H3_REQUEST_CANCELLED);
+		arq_h3_stream_set_user(x->upstream, NULL);
+		x->upstream = NULL;
+	}
+	arq_pool_give_back(&x->ticket);
+}
+
+/* `rejected`: what was rejected was not acted upon, so any method may be repeated (RFC 9114,
+ * section 4.1.1). */
+static bool may_retry(const struct exchange *x, bool rejected)
+{
+	return !x->responded && !x->body_sent && x->client &&
+	       (rejected || (x->idempotent && !x->has_body)) &&
+	       arq_pool_may_retry(x->pool, &x->ticket);
+}
+
+static void retry(struct exchange *x)
+{
+	abandon_upstream(x);
+	x->request_stopped = false;
+	x->proxy->counters.retries++;
+	arq_pool_take(x->pool, &x->ticket);
 }
 
 static void upstream_failed(struct exchange *x, uint64_t code)
 {
-	if (x->over || x->retry)
+	bool rejected = code == ARQ_H3_REQUEST_REJECTED;
+	if (x->over)
 		return;
 	x->proxy->counters.upstream_resets++;
-	if (code != ARQ_H3_REQUEST_REJECTED)
+	if (!rejected)
 		arq_pool_report(&x->ticket, ARQ_POOL_BROKEN);
-	if (!x->responded && may_retry(x, code))
-		x->retry = true;
+	if (may_retry(x, rejected))
+		retry(x);
 	else
 		give_up(x, 502);
 }
 
+/* The pool has waited long enough for what was started. */
+static void late(struct arq_pool_ticket *ticket)
+{
+	struct exchange *x = (struct exchange *)ticket;
+	if (!x->over && may_retry(x, false)) {
+		retry(x);
+		return;
+	}
+	abandon_upstream(x);
+	give_up(x, 504);
+	free_if_done(x);
+}
+
 static void on_upstream_reset(struct arq_h3_stream *stream, void *user, uint64_t code)
 {
-	upstream_failed(user, code);
+	struct exchange *x = user;
+	if (x)
+		upstream_failed(x, code);
 	/* Our side of it has no use any more, whatever comes of the request. */
 	arq_h3_stream_reset(stream, ARQ_H3_REQUEST_CANCELLED);
 }
@@ -323,6 +364,8 @@ static void on_upstream_stop_sending(struct arq_h3_stream *stream, void *user, u
 	struct exchange *x = user;
 	(void)stream;
 	(void)code;
+	if (!x)
+		return;
 	x->request_stopped = true;
 	if (x->client && !x->over && !x->request_complete)
 		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
@@ -333,16 +376,12 @@ static void on_upstream_closed(struct arq_h3_stream *stream, void *user, bool cl
 	struct exchange *x = user;
 	(void)stream;
 	(void)clean;
+	if (!x)
+		return;
 	x->upstream = NULL;
 	upstream_failed(x, code);
-	arq_pool_give_back(&x->ticket);
-	if (x->retry && !x->over) {
-		x->retry = false;
-		x->retried = true;
-		x->request_stopped = false;
-		x->proxy->counters.retries++;
-		arq_pool_take(x->pool, &x->ticket);
-	}
+	if (x->over)
+		arq_pool_give_back(&x->ticket);
 	free_if_done(x);
 }
 
@@ -431,6 +470,7 @@ static int exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client
 	}
 	x->ticket.start = start;
 	x->ticket.fail = fail;
+	x->ticket.late = late;
 	x->proxy = proxy;
 	x->view = arq_view_get(proxy->view);
 	x->route = route;

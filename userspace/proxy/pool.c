@@ -9,14 +9,64 @@
 
 /* --- tickets ---------------------------------------------------------------------------------- */
 
-static void ticket_enqueue(struct arq_pool_target *target, struct arq_pool_ticket *ticket)
+static struct arq_pool_ticket *ticket_of(struct arq_alarm *alarm)
 {
-	ticket->target = target;
+	return (struct arq_pool_ticket *)((char *)alarm -
+					  offsetof(struct arq_pool_ticket, deadline));
+}
+
+/* `limit` after a time; 0 is no limit. */
+static uint64_t after(uint64_t time, uint64_t limit)
+{
+	return limit ? time + limit : ARQ_ALARM_NEVER;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+/* When the ticket's patience ends. As long as a request's body moves, nobody waits for an answer.
+ */
+static uint64_t ticket_due(const struct arq_pool_ticket *ticket)
+{
+	const struct arq_config_timeouts *timeouts = &ticket->target->pool->config->timeouts;
+	uint64_t end = after(later(ticket->begun, ticket->progress), timeouts->response_ns);
+	uint64_t due;
+
+	if (ticket->waiting) {
+		due = after(ticket->since, timeouts->wait_ns);
+		end = after(ticket->begun, timeouts->response_ns);
+	} else if (!ticket->late) {
+		return ARQ_ALARM_NEVER;
+	} else if (ticket->answered) {
+		return after(later(ticket->since, ticket->progress), timeouts->stall_ns);
+	} else {
+		due = after(later(ticket->since, ticket->progress), timeouts->try_ns);
+	}
+	return due < end ? due : end;
+}
+
+/* It waits, was started or is answered from now on. */
+static void ticket_enters(struct arq_pool_ticket *ticket)
+{
+	struct arq_pool_context *context = ticket->target->pool->context;
+	ticket->since = context->now;
+	arq_alarm_set(&context->alarms, &ticket->deadline, ticket_due(ticket));
+}
+
+static void ticket_wait(struct arq_pool_target *target, struct arq_pool_ticket *ticket)
+{
+	struct arq_pool *pool = target->pool;
+	ticket->target = ticket->last = target;
 	ticket->attempts++;
 	ticket->waiting = true;
 	target->requests++;
 	target->waiting++;
+	pool->requests++;
+	pool->retries += ticket->retry;
 	TAILQ_INSERT_TAIL(&target->queue, ticket, queue_entry);
+	ticket_enters(ticket);
 }
 
 void ticket_dequeue(struct arq_pool_ticket *ticket)
@@ -34,7 +84,23 @@ void ticket_requeue(struct arq_pool_ticket *ticket)
 	TAILQ_INSERT_HEAD(&target->queue, ticket, queue_entry);
 	target->waiting++;
 	ticket->waiting = true;
-	arq_alarm_set(&target->pool->context->alarms, &ticket->deadline, ticket->deadline.at);
+	ticket_enters(ticket);
+}
+
+void ticket_started(struct arq_pool_ticket *ticket, struct arq_upstream *upstream)
+{
+	ticket->upstream = upstream;
+	upstream->streams++;
+	ticket->answered = ticket->reported = false;
+	ticket_enters(ticket);
+}
+
+void ticket_unstarted(struct arq_pool_ticket *ticket)
+{
+	arq_alarm_clear(&ticket->target->pool->context->alarms, &ticket->deadline);
+	if (ticket->upstream)
+		ticket->upstream->streams--;
+	ticket->upstream = NULL;
 }
 
 void arq_pool_give_back(struct arq_pool_ticket *ticket)
@@ -42,9 +108,14 @@ void arq_pool_give_back(struct arq_pool_ticket *ticket)
 	struct arq_pool_target *target = ticket->target;
 	if (!target)
 		return;
+	struct arq_pool *pool = target->pool;
 	if (ticket->waiting)
 		ticket_dequeue(ticket);
+	else
+		ticket_unstarted(ticket);
 	target->requests--;
+	pool->requests--;
+	pool->retries -= ticket->retry;
 	ticket->target = NULL;
 }
 
@@ -56,31 +127,66 @@ static void ticket_fail(struct arq_pool_ticket *ticket, unsigned int status)
 
 static void ticket_late(struct arq_alarm *alarm)
 {
-	struct arq_pool_ticket *ticket =
-		(struct arq_pool_ticket *)((char *)alarm -
-					   offsetof(struct arq_pool_ticket, deadline));
-	ticket->target->pool->context->counters->timeouts++;
-	ticket_fail(ticket, 504);
+	struct arq_pool_ticket *ticket = ticket_of(alarm);
+	struct arq_pool_context *context = ticket->target->pool->context;
+	uint64_t due = ticket_due(ticket);
+
+	if (due > context->now) {
+		arq_alarm_set(&context->alarms, alarm, due); /* something moved meanwhile */
+		return;
+	}
+	context->counters->timeouts++;
+	if (ticket->waiting) {
+		ticket_fail(ticket, 504);
+		return;
+	}
+	arq_pool_report(ticket, ARQ_POOL_LATE);
+	ticket->late(ticket);
 }
 
 void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket)
 {
-	struct arq_pool_context *context = pool->context;
-	struct arq_pool_target *target = pool_choose(pool, ticket->key, NULL);
-	if (pool->down || !target || target->waiting >= ARQ_POOL_WAITING) {
+	struct arq_pool_target *target = NULL;
+	if (ticket->attempts > 0)
+		target = pool_choose(pool, ticket->key, ticket->last);
+	if (!target)
+		target = pool_choose(pool, ticket->key, NULL);
+	if (pool->down || !target) {
 		ticket->fail(ticket, 503);
 		return;
 	}
+	if (ticket->attempts == 0) {
+		ticket->begun = pool->context->now;
+		ticket->progress = 0;
+	}
+	ticket->retry = ticket->attempts > 0;
 	ticket->deadline.ring = ticket_late;
-	ticket_enqueue(target, ticket);
-	arq_alarm_set(&context->alarms, &ticket->deadline, context->now + ARQ_POOL_WAIT_TIMEOUT);
+	ticket_wait(target, ticket);
 	target_pump(target);
+}
+
+bool arq_pool_may_retry(const struct arq_pool *pool, const struct arq_pool_ticket *ticket)
+{
+	const struct arq_config_retries *retries = &pool->config->retries;
+	uint64_t allowed = (uint64_t)pool->requests * retries->budget / 100;
+	if (allowed < retries->min)
+		allowed = retries->min;
+	/* One that is a retry already does not add to them. */
+	return ticket->attempts < retries->attempts && !pool->down &&
+	       pool->retries - ticket->retry < allowed &&
+	       after(ticket->begun, pool->config->timeouts.response_ns) > pool->context->now;
 }
 
 void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outcome)
 {
 	struct arq_pool_target *target = ticket->target;
-	if (!target || ticket->reported)
+	if (!target)
+		return;
+	if (outcome <= ARQ_POOL_ERROR && !ticket->answered) {
+		ticket->answered = true;
+		ticket_enters(ticket);
+	}
+	if (ticket->reported)
 		return;
 	ticket->reported = true;
 	if (outcome == ARQ_POOL_ANSWERED)
@@ -89,22 +195,27 @@ void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outco
 		target_failed(target);
 }
 
+void arq_pool_progress(struct arq_pool_ticket *ticket)
+{
+	if (ticket->target)
+		ticket->progress = ticket->target->pool->context->now;
+}
+
 void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 {
+	const struct arq_pool *pool = target->pool;
 	/* Tickets may come back to this queue while we go through it; look at each once. */
 	for (uint32_t left = target->waiting; left > 0 && !TAILQ_EMPTY(&target->queue); left--) {
 		struct arq_pool_ticket *ticket = TAILQ_FIRST(&target->queue);
 		struct arq_pool_target *other = NULL;
-		if (ticket->attempts < 2 && !target->pool->down)
+		if (ticket->attempts < pool->config->retries.attempts && !pool->down)
 			other = pool_choose(target->pool, ticket->key, target);
-		if (!other || other->waiting >= ARQ_POOL_WAITING) {
+		if (!other) {
 			ticket_fail(ticket, status);
 			continue;
 		}
-		uint64_t deadline = ticket->deadline.at;
 		arq_pool_give_back(ticket);
-		ticket_enqueue(other, ticket);
-		arq_alarm_set(&other->pool->context->alarms, &ticket->deadline, deadline);
+		ticket_wait(other, ticket);
 		target_pump(other);
 	}
 }
@@ -127,6 +238,15 @@ int arq_pool_maglev(const struct arq_config_pool *config, struct arq_maglev **ma
 	int code = arq_maglev_create(targets, config->targets_count, maglev);
 	free(targets);
 	return code;
+}
+
+static void end(struct arq_pool *pool, bool at_once)
+{
+	pool->down = true;
+	if (pool->checks)
+		arq_checks_stop(pool->checks);
+	for (uint32_t i = 0; i < pool->target_count; i++)
+		target_end(&pool->targets[i], at_once);
 }
 
 int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **pool)
@@ -159,6 +279,7 @@ int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **po
 	if (config->health && options->checks) {
 		code = arq_checks_create(made, &made->checks);
 		if (code != 0) {
+			end(made, true);
 			arq_pool_destroy(made);
 			return code;
 		}
@@ -177,7 +298,7 @@ uint32_t arq_pool_connections(const struct arq_pool *pool)
 
 uint32_t arq_pool_connections_max(const struct arq_pool *pool)
 {
-	return pool->target_count * (ARQ_POOL_CONNECTIONS + (pool->checks != NULL));
+	return pool->target_count * (pool->config->connections.max + (pool->checks != NULL));
 }
 
 void arq_pool_destroy(struct arq_pool *pool)
@@ -189,15 +310,6 @@ void arq_pool_destroy(struct arq_pool *pool)
 	arq_balance_destroy(pool->balance);
 	free(pool->loads);
 	free(pool);
-}
-
-static void end(struct arq_pool *pool, bool at_once)
-{
-	pool->down = true;
-	if (pool->checks)
-		arq_checks_stop(pool->checks);
-	for (uint32_t i = 0; i < pool->target_count; i++)
-		target_end(&pool->targets[i], at_once);
 }
 
 void arq_pool_shutdown(struct arq_pool *pool)

@@ -5,8 +5,9 @@
  * Who needs an upstream takes a ticket and waits until the pool calls `start` with a connection
  * that has room for a stream. Connections are opened on demand, carry as many streams as the
  * target's MAX_STREAMS allows, and stay until the target or the idle timeout ends them; after
- * GOAWAY they finish what they have and get nothing new. When all are full another is opened, up to
- * ARQ_POOL_CONNECTIONS; then tickets wait, in order, ARQ_POOL_WAITING at most.
+ * GOAWAY or the maximum age they finish what they have and get nothing new. When all are full
+ * another is opened, up to `connections.max`; then tickets wait, in order, `limits.waiting` at
+ * most. (Names in quotes are those of the pool's configuration, common/config.h.)
  *
  * Targets that fail their checks (check.h), are ejected (member.h) or could not be reached by this
  * worker get nothing while there are others; who waited for one that cannot be reached moves to
@@ -31,20 +32,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-/* Connections of one worker to one target. At the usual 100 streams each that is more than a
- * worker has in flight; a target that allows fewer streams shall not make us flood it. */
-#define ARQ_POOL_CONNECTIONS 8
-
-/* Requests that wait for a stream to one target. Each holds its header section and up to a window
- * of body; a longer queue would only be answered after its clients have left. */
-#define ARQ_POOL_WAITING 1024
-
-/* A handshake is two round trips and a signature: who needs longer is down or overwhelmed. */
-#define ARQ_POOL_CONNECT_TIMEOUT UINT64_C(3000000000)
-
-/* From asking to a stream, all attempts together: two connects and some queueing. */
-#define ARQ_POOL_WAIT_TIMEOUT UINT64_C(8000000000)
-
 struct arq_pool;
 struct arq_pool_target;
 struct arq_proxy_counters;
@@ -64,16 +51,31 @@ struct arq_pool_ticket {
 	/* There will be none; the ticket has been given back. `status`: 502, 503 or 504. */
 	void (*fail)(struct arq_pool_ticket *ticket, unsigned int status);
 
+	/*
+	 * What was started takes too long: `timeouts.try` or `timeouts.response`, and as long
+	 * without arq_pool_progress, before arq_pool_report says that there is an answer;
+	 * `timeouts.stall` without progress after it. The callee abandons the stream and gives the
+	 * ticket back. NULL: nothing of that is watched.
+	 */
+	void (*late)(struct arq_pool_ticket *ticket);
+
 	/* What consistent-hash chooses by: arq_pool_key for requests. */
 	uint64_t key;
 
 	/* The pool's own. */
 	TAILQ_ENTRY(arq_pool_ticket) queue_entry; /* of a target, while waiting */
-	struct arq_alarm deadline; /* while waiting */
+	struct arq_alarm deadline; /* of waiting, then of the answer, then of a stall */
 	struct arq_pool_target *target; /* NULL: the ticket is not out */
+	struct arq_pool_target *last; /* that it was at */
+	struct arq_upstream *upstream; /* that it was started on */
+	uint64_t begun; /* when it was first taken */
+	uint64_t since; /* when it began to wait, was started or answered */
+	uint64_t progress; /* when something moved last */
 	uint8_t attempts; /* targets that it waited for */
 	bool waiting; /* not started yet */
+	bool answered; /* since it was started: an answer began */
 	bool reported; /* since it was started */
+	bool retry; /* counts as a retry */
 };
 
 /* What the pools of a worker share. */
@@ -123,8 +125,9 @@ uint64_t arq_pool_key(const struct arq_pool *pool, const struct arq_h3_request *
 		      const union arq_address *client);
 
 /*
- * Asks for a connection; `start` or `fail` may be called before this returns. A ticket that is
- * given back and used again for the same request remembers how many targets it has tried.
+ * Asks for a connection; `start` or `fail` may be called before this returns. A ticket that was
+ * given back and is taken again, for the same request, is a retry: it goes to another target than
+ * before when there is one. Ask arq_pool_may_retry before.
  */
 void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket);
 
@@ -141,6 +144,17 @@ enum arq_pool_outcome {
  * client, or rejected by a target that is going away. A ticket that is not out is no error.
  */
 void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outcome);
+
+/*
+ * May it be taken again after this try has failed? No when it has had `retries.attempts`, when its
+ * time is over, or when as many requests as `retries.budget` and `retries.min` allow are retries
+ * now: then the targets have enough to do without. Whether repeating the request is safe is the
+ * caller's to know.
+ */
+bool arq_pool_may_retry(const struct arq_pool *pool, const struct arq_pool_ticket *ticket);
+
+/* Something of a body moved, on either side. Cheap. */
+void arq_pool_progress(struct arq_pool_ticket *ticket);
 
 /* The request is over, or no longer wanted. A ticket that is not out is no error. */
 void arq_pool_give_back(struct arq_pool_ticket *ticket);

@@ -32,6 +32,8 @@ static int create_pool(struct arq_proxy_shared *shared, const struct arq_proxy_s
 	struct arq_quic_client_tls_options options = {
 		.ca_file = config->tls.ca,
 		.insecure = !config->tls.verify,
+		.certificate = config->tls.certificate,
+		.key = config->tls.key,
 	};
 	int code = arq_quic_client_tls_create(&options, &made->tls, error);
 	if (code == 0)

@@ -15,6 +15,8 @@
 #define RECONNECT_MAX UINT64_C(10000000000)
 
 static void reconnect(struct arq_alarm *alarm);
+static void grow_old(struct arq_alarm *alarm);
+static void replace(struct arq_pool_target *target);
 
 void target_init(struct arq_pool_target *target, struct arq_pool *pool,
 		 const struct arq_config_target *config)
@@ -24,6 +26,7 @@ void target_init(struct arq_pool_target *target, struct arq_pool *pool,
 	target->reconnect.ring = reconnect;
 	TAILQ_INIT(&target->upstreams);
 	TAILQ_INIT(&target->queue);
+	replace(target);
 	target->server_name = config->server_name;
 	if (target->server_name)
 		return;
@@ -68,6 +71,7 @@ int target_connect_options(const struct arq_pool_target *target,
 			   struct arq_quic_connect_options *options, struct arq_error *error)
 {
 	const struct arq_pool_context *context = target->pool->context;
+	const struct arq_config_connections *connections = &target->pool->config->connections;
 	const union arq_address *remote = &target->config->address;
 
 	*options = (struct arq_quic_connect_options){
@@ -78,8 +82,10 @@ int target_connect_options(const struct arq_pool_target *target,
 		.alpn = "h3",
 	};
 	arq_quic_transport_default(&options->transport);
-	options->transport.idle_timeout = context->idle_timeout;
-	options->transport.handshake_timeout = ARQ_POOL_CONNECT_TIMEOUT;
+	options->transport.idle_timeout =
+		connections->idle_timeout_ns ? connections->idle_timeout_ns : context->idle_timeout;
+	options->transport.handshake_timeout = connections->connect_timeout_ns;
+	options->transport.keep_alive = connections->keep_alive_ns;
 	int code = source_address(remote, options->io, &options->path.local);
 	return code ? arq_error_set(error, code, "no route: %s", strerror(-code)) : 0;
 }
@@ -107,6 +113,7 @@ static bool open_upstream(struct arq_pool_target *target)
 	if (!upstream)
 		return false;
 	upstream->target = target;
+	upstream->age.ring = grow_old;
 	target->pool->context->counters->upstream_connects++;
 	if (connect_upstream(upstream, &error) != 0) {
 		arq_log(ARQ_LOG_WARNING, "target %s: no connection: %s",
@@ -124,9 +131,11 @@ static bool open_upstream(struct arq_pool_target *target)
 
 static struct arq_upstream *with_room(struct arq_pool_target *target)
 {
+	uint32_t streams = target->pool->config->connections.streams;
 	struct arq_upstream *upstream;
 	TAILQ_FOREACH (upstream, &target->upstreams, entry) {
 		if (upstream->ready && !upstream->leaving &&
+		    (streams == 0 || upstream->streams < streams) &&
 		    target->pool->application->streams_left(upstream->session) > 0)
 			return upstream;
 	}
@@ -150,14 +159,24 @@ static bool serve_one(struct arq_upstream *upstream)
 	struct arq_pool_ticket *ticket = TAILQ_FIRST(&upstream->target->queue);
 
 	ticket_dequeue(ticket);
-	ticket->reported = false;
+	ticket_started(ticket, upstream);
 	int code = ticket->start(ticket, upstream);
 	if (code != -EAGAIN && code != -ESHUTDOWN)
 		return true;
+	ticket_unstarted(ticket);
 	ticket_requeue(ticket);
 	if (code == -ESHUTDOWN)
 		upstream->leaving = true;
 	return false;
+}
+
+/* With `preconnect`, one takes the place of one that ends, before a request needs it. */
+static void replace(struct arq_pool_target *target)
+{
+	struct arq_pool_context *context = target->pool->context;
+	if (target->pool->config->connections.preconnect && !target->unreachable &&
+	    !target->pool->down)
+		arq_alarm_set(&context->alarms, &target->reconnect, context->now);
 }
 
 void target_failed(struct arq_pool_target *target)
@@ -195,8 +214,20 @@ static void reconnect(struct arq_alarm *alarm)
 	struct arq_pool_target *target =
 		(struct arq_pool_target *)((char *)alarm -
 					   offsetof(struct arq_pool_target, reconnect));
-	if (!target->pool->down && target->connecting == 0 && !open_upstream(target))
+	bool wanted = target->unreachable ||
+		      (target->pool->config->connections.preconnect && !in_service(target));
+	if (wanted && !target->pool->down && target->connecting == 0 && !open_upstream(target))
 		connect_failed(target);
+}
+
+/* Its time is over: what it has is finished, and the next request opens another. */
+static void grow_old(struct arq_alarm *alarm)
+{
+	struct arq_upstream *upstream =
+		(struct arq_upstream *)((char *)alarm - offsetof(struct arq_upstream, age));
+	upstream->leaving = true;
+	upstream->target->pool->application->shutdown(upstream->session);
+	replace(upstream->target);
 }
 
 void target_pump(struct arq_pool_target *target)
@@ -207,7 +238,7 @@ void target_pump(struct arq_pool_target *target)
 			break; /* it comes back by arq_upstream_streams */
 	}
 	if (target->waiting == 0 || target->connecting > 0 || target->pool->down ||
-	    target->upstream_count >= ARQ_POOL_CONNECTIONS)
+	    target->upstream_count >= target->pool->config->connections.max)
 		return;
 	if (!open_upstream(target)) {
 		connect_failed(target);
@@ -226,13 +257,20 @@ void *arq_upstream_session(const struct arq_upstream *upstream)
 void arq_upstream_ready(struct arq_upstream *upstream)
 {
 	struct arq_pool_target *target = upstream->target;
+	struct arq_pool_context *context = target->pool->context;
 	upstream->ready = true;
 	target->connecting--;
 	target->connect_failures = 0;
+	uint64_t max_age = target->pool->config->connections.max_age_ns, now = context->now;
+	/* Up to a tenth sooner, so that what was opened together does not end together. */
+	if (max_age)
+		arq_alarm_set(&context->alarms, &upstream->age,
+			      now + max_age -
+				      arq_hash_mix(now ^ (uintptr_t)upstream) % (max_age / 10 + 1));
 	if (target->unreachable) {
 		target->unreachable = false;
-		target->reached_at = target->pool->context->now;
-		arq_alarm_clear(&target->pool->context->alarms, &target->reconnect);
+		target->reached_at = now;
+		arq_alarm_clear(&context->alarms, &target->reconnect);
 	}
 	target_pump(target);
 }
@@ -246,6 +284,7 @@ void arq_upstream_leaving(struct arq_upstream *upstream)
 {
 	upstream->leaving = true;
 	target_pump(upstream->target);
+	replace(upstream->target);
 }
 
 static void report_failure(const struct arq_pool_target *target, const struct arq_quic_close *close)
@@ -263,9 +302,11 @@ void arq_upstream_closed(struct arq_upstream *upstream, const struct arq_quic_cl
 
 	TAILQ_REMOVE(&target->upstreams, upstream, entry);
 	target->upstream_count--;
+	arq_alarm_clear(&target->pool->context->alarms, &upstream->age);
 	free(upstream);
 	if (was_ready) {
 		target_pump(target);
+		replace(target);
 		return;
 	}
 	target->connecting--;

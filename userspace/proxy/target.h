@@ -16,7 +16,9 @@ struct arq_upstream {
 	struct arq_pool_target *target;
 	void *session; /* the application's */
 	bool ready; /* the handshake was completed */
-	bool leaving; /* gets nothing new: GOAWAY, shutdown, or it refused a stream */
+	bool leaving; /* gets nothing new: GOAWAY, shutdown, age, or it refused a stream */
+	uint32_t streams; /* started on it and not given back */
+	struct arq_alarm age;
 };
 
 struct arq_pool_target {
@@ -30,7 +32,7 @@ struct arq_pool_target {
 	uint32_t requests; /* tickets out: waiting and started */
 	bool unreachable; /* the last connection failed, and there is no other */
 	uint32_t connect_failures; /* in a row */
-	struct arq_alarm reconnect; /* while unreachable */
+	struct arq_alarm reconnect; /* while unreachable, or to have one at hand */
 	uint64_t reached_at; /* when it was reachable again; 0: it always was */
 	/* What certificate and SNI are checked against; the address when the config names none. */
 	char server_name_text[INET6_ADDRSTRLEN];
@@ -45,6 +47,8 @@ struct arq_pool {
 	struct arq_balance *balance;
 	struct arq_members *members; /* a reference; in the order of the targets */
 	struct arq_checks *checks; /* NULL: another worker has them, or there are none */
+	uint32_t requests; /* tickets out, of all targets */
+	uint32_t retries; /* of these, retries */
 	bool down; /* shut down: opens nothing any more */
 	struct arq_balance_load *loads; /* of each target, filled for a choice */
 	uint32_t target_count;
@@ -86,8 +90,12 @@ struct arq_pool_target *pool_choose(struct arq_pool *pool, uint64_t key,
 /* Takes a waiting ticket out of its target's queue and its deadline back. */
 void ticket_dequeue(struct arq_pool_ticket *ticket);
 
-/* Puts it back to the front, with the deadline it had. */
+/* Puts it back to the front, to wait on. */
 void ticket_requeue(struct arq_pool_ticket *ticket);
+
+/* A stream was opened for it: its time runs. */
+void ticket_started(struct arq_pool_ticket *ticket, struct arq_upstream *upstream);
+void ticket_unstarted(struct arq_pool_ticket *ticket); /* it was not, after all */
 
 /* Nobody will serve this queue soon: who has not tried another target does so, the others fail. */
 void pool_move_queue(struct arq_pool_target *target, unsigned int status);

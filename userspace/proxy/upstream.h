@@ -59,7 +59,8 @@ void arq_upstream_streams(struct arq_upstream *upstream);
 /* The target wants no more streams on it (GOAWAY). */
 void arq_upstream_leaving(struct arq_upstream *upstream);
 
-/* The end; `upstream` is gone when this returns. */
+/* The end; `upstream` is gone when this returns. All tickets started on it were given back before.
+ */
 void arq_upstream_closed(struct arq_upstream *upstream, const struct arq_quic_close *close);
 
 #endif
