@@ -3,6 +3,7 @@
  * What RFC 9114 forbids, sent by a client that writes its frames by hand: the stream ends with the
  * right error, the session goes on, and nothing a client sends does more harm than that.
  */
+#include "test_http3_frames.h"
 #include "test_http3_lab.h"
 
 #include <criterion/criterion.h>
@@ -238,59 +239,16 @@ static void put(struct raw_stream *stream, const void *data, size_t length)
 	stream->length += length;
 }
 
-/* Variable-length integer of two octets: RFC 9000 section 16. */
-static void put_varint(struct raw_stream *stream, uint16_t value)
-{
-	put(stream, (uint8_t[]){(uint8_t)(0x40 | value >> 8), (uint8_t)value}, 2);
-}
-
-static size_t prefixed(uint8_t *out, uint8_t first, unsigned int bits, size_t value)
-{
-	size_t max = (1u << bits) - 1, n = 0;
-
-	if (value < max) {
-		out[0] = (uint8_t)(first | value);
-		return 1;
-	}
-	out[n++] = (uint8_t)(first | max);
-	for (value -= max; value >= 128; value >>= 7)
-		out[n++] = (uint8_t)(value | 128);
-	out[n++] = (uint8_t)value;
-	return n;
-}
-
-static size_t literal(uint8_t *out, uint8_t first, unsigned int bits, const char *string)
-{
-	size_t length = prefixed(out, first, bits, strlen(string));
-
-	while (*string)
-		out[length++] = (uint8_t)*string++;
-	return length;
-}
-
-/* HEADERS of "name\0value\0...\0\0": literals without table and Huffman, RFC 9204 section 4.5.6. */
 static void put_headers(struct raw_stream *stream, const char *lines)
 {
-	uint8_t section[2048] = {0, 0};
-	size_t length = 2;
-
-	while (*lines) {
-		const char *value = lines + strlen(lines) + 1;
-
-		length += literal(section + length, 0x20, 3, lines);
-		length += literal(section + length, 0x00, 7, value);
-		lines = value + strlen(value) + 1;
-	}
-	put(stream, "\1", 1);
-	put_varint(stream, (uint16_t)length);
-	put(stream, section, length);
+	uint8_t frame[FRAME_MAX];
+	put(stream, frame, frame_headers(frame, lines));
 }
 
 static void put_data(struct raw_stream *stream, const char *data)
 {
-	put(stream, "\0", 1);
-	put_varint(stream, (uint16_t)strlen(data));
-	put(stream, data, strlen(data));
+	uint8_t frame[FRAME_MAX];
+	put(stream, frame, frame_data(frame, data, strlen(data)));
 }
 
 #define START ":method\0GET\0:scheme\0https\0:authority\0localhost\0:path\0/hello\0"

@@ -269,7 +269,8 @@ static void on_backend_request(struct arq_h3_session *session, void *user,
 		arq_h3_stream_reset(stream, ARQ_H3_INTERNAL_ERROR);
 		return;
 	}
-	backend_act(slot);
+	if (!backend->mute)
+		backend_act(slot);
 }
 
 static void on_backend_ready(struct arq_h3_session *session, void *user)
@@ -507,8 +508,8 @@ static void wait_for_packets(const struct lab *lab)
 		{.fd = arq_io_fd(lab->client_io), .events = POLLIN},
 	};
 	for (size_t i = 0; i < LAB_BACKENDS; i++)
-		waiting[3 + i] = (struct pollfd){.fd = arq_io_fd(lab->backends[i].io),
-						 .events = POLLIN};
+		waiting[3 + i] =
+			(struct pollfd){.fd = arq_io_fd(lab->backends[i].io), .events = POLLIN};
 	/* Timers of QUIC are finer, but a millisecond late is early enough here. */
 	poll(waiting, sizeof(waiting) / sizeof(waiting[0]), 1);
 }

@@ -77,6 +77,7 @@ struct lab_backend {
 	unsigned int refuse; /* requests from now on that are rejected */
 	unsigned int fail; /* requests from now on that are answered by 500 */
 	unsigned int reset; /* requests from now on that are reset before an answer */
+	bool mute; /* answers no request */
 	bool deaf; /* receives nothing and sends nothing */
 };
 

@@ -91,6 +91,9 @@ struct arq_pool_target *pool_choose(struct arq_pool *pool, uint64_t key,
 				    const struct arq_pool_target *except)
 {
 	enum tier tier = current_tier(pool, except);
+	/* Rather the same once more than one that is known to be down. */
+	if (except && tier == TIER_ALL)
+		return NULL;
 	for (uint32_t i = 0; i < pool->target_count; i++) {
 		const struct arq_pool_target *target = &pool->targets[i];
 		bool takes = target != except && is_in(target, tier) && !is_full(target);

@@ -97,9 +97,10 @@ void ticket_started(struct arq_pool_ticket *ticket, struct arq_upstream *upstrea
 
 void ticket_unstarted(struct arq_pool_ticket *ticket)
 {
-	arq_alarm_clear(&ticket->target->pool->context->alarms, &ticket->deadline);
-	if (ticket->upstream)
-		ticket->upstream->streams--;
+	struct arq_pool_context *context = ticket->target->pool->context;
+	arq_alarm_clear(&context->alarms, &ticket->deadline);
+	if (ticket->upstream && --ticket->upstream->streams == 0)
+		ticket->upstream->idle_since = context->now;
 	ticket->upstream = NULL;
 }
 

@@ -67,6 +67,12 @@ static int source_address(const union arq_address *remote, struct arq_io *io,
 	return code;
 }
 
+static uint64_t idle_timeout(const struct arq_pool_target *target)
+{
+	uint64_t own = target->pool->config->connections.idle_timeout_ns;
+	return own ? own : target->pool->context->idle_timeout;
+}
+
 int target_connect_options(const struct arq_pool_target *target,
 			   struct arq_quic_connect_options *options, struct arq_error *error)
 {
@@ -82,8 +88,7 @@ int target_connect_options(const struct arq_pool_target *target,
 		.alpn = "h3",
 	};
 	arq_quic_transport_default(&options->transport);
-	options->transport.idle_timeout =
-		connections->idle_timeout_ns ? connections->idle_timeout_ns : context->idle_timeout;
+	options->transport.idle_timeout = idle_timeout(target);
 	options->transport.handshake_timeout = connections->connect_timeout_ns;
 	options->transport.keep_alive = connections->keep_alive_ns;
 	int code = source_address(remote, options->io, &options->path.local);
@@ -129,12 +134,24 @@ static bool open_upstream(struct arq_pool_target *target)
 
 /* --- serving the queue ------------------------------------------------------------------------ */
 
+/*
+ * The other end may have closed it by its idle timeout, without a word (RFC 9000, section 10.1),
+ * while ours still runs: what is nearly as old gets nothing new.
+ */
+static bool is_stale(const struct arq_upstream *upstream)
+{
+	const struct arq_pool *pool = upstream->target->pool;
+	uint64_t timeout = idle_timeout(upstream->target);
+	return upstream->streams == 0 && pool->config->connections.keep_alive_ns == 0 &&
+	       pool->context->now - upstream->idle_since > timeout - timeout / 10;
+}
+
 static struct arq_upstream *with_room(struct arq_pool_target *target)
 {
 	uint32_t streams = target->pool->config->connections.streams;
 	struct arq_upstream *upstream;
 	TAILQ_FOREACH (upstream, &target->upstreams, entry) {
-		if (upstream->ready && !upstream->leaving &&
+		if (upstream->ready && !upstream->leaving && !is_stale(upstream) &&
 		    (streams == 0 || upstream->streams < streams) &&
 		    target->pool->application->streams_left(upstream->session) > 0)
 			return upstream;
@@ -259,6 +276,7 @@ void arq_upstream_ready(struct arq_upstream *upstream)
 	struct arq_pool_target *target = upstream->target;
 	struct arq_pool_context *context = target->pool->context;
 	upstream->ready = true;
+	upstream->idle_since = context->now;
 	target->connecting--;
 	target->connect_failures = 0;
 	uint64_t max_age = target->pool->config->connections.max_age_ns, now = context->now;

@@ -18,6 +18,7 @@ struct arq_upstream {
 	bool ready; /* the handshake was completed */
 	bool leaving; /* gets nothing new: GOAWAY, shutdown, age, or it refused a stream */
 	uint32_t streams; /* started on it and not given back */
+	uint64_t idle_since; /* while there are none */
 	struct arq_alarm age;
 };
 
@@ -81,7 +82,9 @@ void target_failed(struct arq_pool_target *target);
 
 /* --- choice.c --------------------------------------------------------------------------------- */
 
-/* The target that is next, but not `except` (NULL: any may be); NULL when there is none. */
+/*
+ * The target that is next; or, with `except`, a usable one that is not it. NULL when there is none.
+ */
 struct arq_pool_target *pool_choose(struct arq_pool *pool, uint64_t key,
 				    const struct arq_pool_target *except);
 
