@@ -152,20 +152,31 @@ Test(exchange, carries_many_requests_on_few_connections)
 
 /* --- back-pressure ---------------------------------------------------------------------------- */
 
+/* What a counter stays at: a busy machine may take its time to get there. */
+static uint64_t settled(struct lab *lab, const uint64_t *counter)
+{
+	uint64_t value = 0;
+	for (int quiet = 0; quiet < 3; quiet++) {
+		lab_rest(lab, 150);
+		if (*counter != value)
+			quiet = -1;
+		value = *counter;
+	}
+	return value;
+}
+
 Test(exchange, holds_no_more_than_windows_for_a_reader_that_stops)
 {
 	const uint64_t length = 24 * MIB;
 	struct lab *lab = lab_start(1);
 	struct lab_call slow = {.paused = true}, other = {0};
 	lab_call(lab, &slow, "GET", "a.test", "/download/25165824", false);
-	lab_rest(lab, 500);
+	LAB_UNTIL(lab, slow.response.length > 0);
 
 	/* What left the backend: windows of two streams and a send buffer, not the file. */
-	uint64_t sent = last_request(&lab->backends[0])->downloaded;
+	uint64_t sent = settled(lab, &last_request(&lab->backends[0])->downloaded);
 	cr_assert_geq(slow.response.length, 64 * KIB);
 	cr_assert_lt(sent, 2 * MIB, "%llu", (unsigned long long)sent);
-	lab_rest(lab, 200);
-	cr_assert_eq(last_request(&lab->backends[0])->downloaded, sent, "it waits");
 
 	/* Others on the same connections are not held up. */
 	lab_call(lab, &other, "GET", "a.test", "/download/1000000", false);
@@ -183,8 +194,7 @@ Test(exchange, holds_no_more_than_windows_for_an_upstream_that_stops_reading)
 	struct lab *lab = lab_start(1);
 	struct lab_call call = {.upload = 8 * MIB, .finish = true};
 	lab_call(lab, &call, "POST", "a.test", "/hang-paused", true);
-	lab_rest(lab, 500);
-	uint64_t sent = call.uploaded;
+	uint64_t sent = settled(lab, &call.uploaded);
 	cr_assert_geq(sent, 64 * KIB);
 	cr_assert_lt(sent, 2 * MIB);
 	struct lab_request *request = last_request(&lab->backends[0]);
