@@ -251,12 +251,21 @@ static void check_tracing(struct arq_diagnosis *diagnosis)
 	struct arq_error error = {0};
 	double unused;
 
-	if (arq_slot_watch_probe(&unused, &error) == 0) {
+	switch (arq_slot_watch_probe(&unused, &error)) {
+	case 0:
 		arq_finding_say(finding, ARQ_FINDING_OK, "allowed");
 		return;
+	case -EPERM:
+		arq_finding_say(finding, ARQ_FINDING_WARNING,
+				"refused (EPERM): nothing can be watched");
+		arq_finding_advise(finding,
+				   "see our own programs' counters by 'arquant status --watch', or "
+				   "take a kernel that is not locked down");
+		return;
+	default:
+		/* Which says what to do as well. */
+		arq_finding_say(finding, ARQ_FINDING_WARNING, "%s", error.text);
 	}
-	/* Which says what to do as well. */
-	arq_finding_say(finding, ARQ_FINDING_WARNING, "%s", error.text);
 }
 
 static void check_cpus(struct arq_diagnosis *diagnosis)

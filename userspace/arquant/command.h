@@ -53,6 +53,9 @@ int arq_command_check_twice(const char *verb, char *const *names, size_t count);
  */
 int arq_command_finish(const char *verb);
 
+/* The same for one that changed something, so that nobody takes the change for failed. */
+int arq_command_finish_change(const char *verb);
+
 /*
  * From now on SIGINT, SIGTERM and SIGHUP do not end the process in the middle of a change: the
  * dispatcher looks for them between its steps, takes back what it did, and says so.

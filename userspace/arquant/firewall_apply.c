@@ -142,5 +142,5 @@ int arq_firewall_apply(int argc, char **argv)
 		return arq_command_usage(VERB, "--confirm and --shadow exclude each other");
 	arq_command_hold_signals();
 	code = apply(&options, read.names, read.names_count, &error);
-	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
+	return code ? arq_command_fail(VERB, &error) : arq_command_finish_change(VERB);
 }

@@ -90,5 +90,5 @@ int arq_firewall_confirm(int argc, char **argv)
 		return code;
 	arq_command_hold_signals();
 	code = confirm(&options, read.names, read.names_count, &error);
-	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
+	return code ? arq_command_fail(VERB, &error) : arq_command_finish_change(VERB);
 }

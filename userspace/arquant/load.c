@@ -209,5 +209,5 @@ int arq_command_load(int argc, char **argv)
 	if (code == 0)
 		code = load(config, &options, read.names, read.names_count, &error);
 	arq_config_destroy(config);
-	return code ? arq_command_fail("load", &error) : arq_command_finish("load");
+	return code ? arq_command_fail("load", &error) : arq_command_finish_change("load");
 }

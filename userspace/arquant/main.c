@@ -66,14 +66,24 @@ int arq_command_check_twice(const char *verb, char *const *names, size_t count)
 	return 0;
 }
 
-int arq_command_finish(const char *verb)
+static int finish(const char *verb, const char *before)
 {
 	if (fflush(stdout) == 0 && !ferror(stdout))
 		return ARQ_EXIT_DONE;
 
 	struct arq_error error = {0};
-	arq_error_set(&error, -errno, "cannot write the output: %s", strerror(errno));
+	arq_error_set(&error, -errno, "%scannot write the output: %s", before, strerror(errno));
 	return arq_command_fail(verb, &error);
+}
+
+int arq_command_finish(const char *verb)
+{
+	return finish(verb, "");
+}
+
+int arq_command_finish_change(const char *verb)
+{
+	return finish(verb, "all is done, but ");
 }
 
 void arq_command_hold_signals(void)

@@ -208,5 +208,5 @@ int arq_sampler_tune(int argc, char **argv)
 	if (!arq_options_read(&read, argc, argv, &code))
 		return code;
 	code = tune(&options, read.names, read.names_count, &error);
-	return code ? arq_command_fail(VERB, &error) : arq_command_finish(VERB);
+	return code ? arq_command_fail(VERB, &error) : arq_command_finish_change(VERB);
 }

@@ -82,10 +82,14 @@ static const char *slot_action(const struct arq_trace_slot *slot)
 static void print_slot(const struct arq_trace_report *report, unsigned int number,
 		       const struct arq_trace_slot *slot, FILE *stream)
 {
-	const struct arq_chain_slot *live = &chain_of(report)->slots[number];
+	const struct arq_chain *chain = chain_of(report);
+	const struct arq_chain_slot *live = &chain->slots[number];
+	char priority[12] = "-";
 
-	fprintf(stream, "%4u %4u %8u %-16s %-8s %-12s ", number, live->priority, live->id,
-		live->name, live->program < 0 ? "foreign" : "own", slot_action(slot));
+	if (chain->kind == ARQ_CHAIN_DISPATCHER)
+		snprintf(priority, sizeof(priority), "%u", live->priority);
+	fprintf(stream, "%4u %4s %8u %-16s %-8s %-12s ", number, priority, live->id, live->name,
+		live->program < 0 ? "foreign" : "own", slot_action(slot));
 	print_reason(report, reason_of(slot), stream);
 	fputc('\n', stream);
 	for (size_t i = 0; i < PARTS; i++) {

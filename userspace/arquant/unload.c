@@ -64,5 +64,5 @@ int arq_command_unload(int argc, char **argv)
 		return arq_command_fail("unload", &error);
 	printf("unloaded from %zu interface%s%s\n", count, count == 1 ? "" : "s",
 	       options.leave_pass && count ? ", left a program that passes every packet" : "");
-	return arq_command_finish("unload");
+	return arq_command_finish_change("unload");
 }
