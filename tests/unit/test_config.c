@@ -218,6 +218,12 @@ static const struct bad {
 	 "6:34: gateway.connection_ids.nonce_length: ", "from 5 to 17"},
 	{GATEWAY "  connection_ids: {server_id: aabb, nonce_length: 16}\n" ROUTE,
 	 "6:51: gateway.connection_ids.nonce_length: ", "from 4 to 15"},
+	{GATEWAY "  transport: {retry: sometimes}\n" ROUTE,
+	 "6:22: gateway.transport.retry: ", "auto, always, never"},
+	{GATEWAY "  transport: {retry: always, retry_threshold: 5}\n" ROUTE,
+	 "6:47: gateway.transport.retry_threshold: ", "means nothing unless 'retry: auto'"},
+	{GATEWAY "  transport: {congestion_control: reno}\n" ROUTE,
+	 "6:35: gateway.transport.congestion_control: ", "cubic, bbr"},
 	{GATEWAY "  workers: 0\n" ROUTE, "6:12: gateway.workers: ", "from 1 to 256"},
 	{GATEWAY "  user: \"a b\"\n" ROUTE, "6:9: gateway.user: ", "is no name"},
 	{GATEWAY "  limits: {idle_timeout: 30}\n" ROUTE,
@@ -417,6 +423,9 @@ Test(config, fills_in_the_defaults)
 	cr_expect_eq(gateway->workers, 1);
 	cr_expect_null(gateway->user);
 	cr_expect_null(gateway->static_secret_file);
+	cr_expect_eq(gateway->transport.retry, ARQ_CONFIG_RETRY_AUTO);
+	cr_expect_eq(gateway->transport.retry_threshold, 1024);
+	cr_expect_eq(gateway->transport.congestion_control, ARQ_CONFIG_CUBIC);
 	cr_expect_eq(gateway->connection_ids.server_id_length, 0);
 	cr_expect_eq(gateway->connection_ids.nonce_length, 9);
 	cr_expect_null(gateway->connection_ids.key_file);
@@ -483,6 +492,7 @@ Test(config, reads_what_is_given)
 		"sampler: {one_in: 1, snaplen: 1536}\n" GATEWAY
 		"      io: xsk\n      interface: e\n      copy_mode: zero-copy\n"
 		"      client_certificates: {mode: required, ca: /abs/ca.crt}\n"
+		"  transport: {retry: auto, retry_threshold: 0, congestion_control: bbr}\n"
 		"  workers: 4\n  user: nobody\n  static_secret_file: /abs/secret\n"
 		"  connection_ids: {config_id: 6, server_id: 0aFF, nonce_length: 12, key_file: "
 		"/abs/k}\n"
@@ -514,6 +524,8 @@ Test(config, reads_what_is_given)
 	cr_expect_eq(gateway->workers, 4);
 	cr_expect_str_eq(gateway->user, "nobody");
 	cr_expect_str_eq(gateway->static_secret_file, "/abs/secret");
+	cr_expect_eq(gateway->transport.retry_threshold, 0);
+	cr_expect_eq(gateway->transport.congestion_control, ARQ_CONFIG_BBR);
 	cr_expect_eq(gateway->connection_ids.config_id, 6);
 	cr_expect_eq(gateway->connection_ids.server_id_length, 2);
 	cr_expect_arr_eq(gateway->connection_ids.server_id, "\x0a\xff", 2);

@@ -412,7 +412,8 @@ static const struct arq_quic_ops raw_ops = {
 static void stand_in(struct lab *lab, struct lab_backend *backend, const char *alpn,
 		     struct raw_backend *raw)
 {
-	const struct arq_quic_application application = {alpn, &raw_ops, raw};
+	const struct arq_quic_application application = {
+		.alpn = alpn, .ops = &raw_ops, .user = raw};
 	struct arq_quic_endpoint_options endpoint;
 	struct arq_quic_listener_options options = {
 		.address = backend->address,

@@ -182,7 +182,7 @@ void echo_create(struct echo *e)
 	e->client = (struct peer){.stream = -1, .out = malloc(ECHO_MAX)};
 	for (size_t i = 0; i < ECHO_MAX; i++)
 		e->client.out[i] = echo_pattern(i);
-	e->application = (struct arq_quic_application){"echo", &echo_ops, &e->server};
+	e->application = (struct arq_quic_application){"echo", &echo_ops, &e->server, 0};
 	lab_create(&e->lab, &e->options);
 	lab_listen(&e->lab, &e->application, 1, &e->transport);
 }

@@ -256,6 +256,8 @@ void lab_step(struct lab *lab)
 	}
 	take_in(lab, lab->server, &lab->server_io);
 	arq_quic_run(lab->server, lab->now);
+	if (lab->before_client)
+		lab->before_client(lab);
 	take_in(lab, lab->client, &lab->client_io);
 	arq_quic_run(lab->client, lab->now);
 }

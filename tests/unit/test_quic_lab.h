@@ -48,6 +48,8 @@ struct lab {
 	uint64_t now;
 	uint64_t horizon; /* no jump of the clock goes past it */
 	struct lab_io server_io, client_io;
+	/* Looks at what arrived at the client before it does; NULL: nobody. */
+	void (*before_client)(struct lab *lab);
 	struct arq_quic_endpoint *server, *client;
 	struct arq_quic_listener *listener;
 	struct arq_quic_tls *tls;

@@ -141,7 +141,7 @@ Test(quic_tls, sni_chooses_the_certificate)
 {
 	struct files f;
 	struct outcome server = {0};
-	const struct arq_quic_application application = {"x", &sni_ops, &server};
+	const struct arq_quic_application application = {"x", &sni_ops, &server, 0};
 	struct arq_quic_transport transport;
 	struct arq_quic_certificate pairs[2];
 	struct arq_quic_tls_options options = {.certificates = pairs, .count = 2};

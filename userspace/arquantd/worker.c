@@ -283,6 +283,12 @@ static uint32_t own_connections(const struct arq_worker *worker)
 	return all / worker->shared->workers + (all % worker->shared->workers != 0);
 }
 
+static const enum arq_quic_retry retries[] = {
+	[ARQ_CONFIG_RETRY_AUTO] = ARQ_QUIC_RETRY_AUTO,
+	[ARQ_CONFIG_RETRY_ALWAYS] = ARQ_QUIC_RETRY_ALWAYS,
+	[ARQ_CONFIG_RETRY_NEVER] = ARQ_QUIC_RETRY_NEVER,
+};
+
 static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 {
 	const struct arq_worker_shared *shared = worker->shared;
@@ -294,6 +300,8 @@ static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 	options.workers = shared->workers;
 	memcpy(options.secret, shared->secret, sizeof(options.secret));
 	options.cids = shared->cids;
+	options.retry = retries[shared->gateway->transport.retry];
+	options.retry_threshold = shared->gateway->transport.retry_threshold;
 	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
 	options.foreign_packet = hand_over;
 	options.user = worker;

@@ -299,11 +299,30 @@ struct arq_config_connection_ids {
 	char *key_file; /* 32 hexadecimal digits; NULL: not encrypted */
 };
 
+enum arq_config_retry {
+	ARQ_CONFIG_RETRY_AUTO, /* when many handshakes are under way */
+	ARQ_CONFIG_RETRY_ALWAYS,
+	ARQ_CONFIG_RETRY_NEVER,
+};
+
+enum arq_config_congestion_control {
+	ARQ_CONFIG_CUBIC,
+	ARQ_CONFIG_BBR,
+};
+
+/* Of clients' connections. */
+struct arq_config_transport {
+	enum arq_config_retry retry;
+	uint32_t retry_threshold; /* handshakes under way, in a worker, from which AUTO acts */
+	enum arq_config_congestion_control congestion_control;
+};
+
 struct arq_config_gateway {
 	uint32_t workers; /* for UDP sockets; AF_XDP has one worker for each receive queue */
 	char *user; /* to run as after start; NULL: stay who we are */
 	char *static_secret_file; /* at least 32 bytes; NULL: random at start */
 	struct arq_config_connection_ids connection_ids;
+	struct arq_config_transport transport;
 	struct arq_config_listener *listeners; /* none: no gateway is configured */
 	uint32_t listeners_count;
 	struct arq_config_pool *pools;

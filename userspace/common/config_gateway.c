@@ -27,6 +27,10 @@
 #define NONCE_MIN     4u
 #define PLAIN_MAX     17u
 
+/* Handshakes under way: a quarter of what a worker has room for. */
+#define RETRY_THRESHOLD_DEFAULT 1024
+#define RETRY_THRESHOLD_MAX     1000000
+
 #define DRAIN_DEFAULT (10 * SECOND)
 #define DRAIN_MAX     (3600 * SECOND)
 
@@ -91,6 +95,19 @@ static int check_connection_ids(const struct arq_config_check *check)
 	return code ? code : arq_config_resolve(check, &ids->key_file);
 }
 
+static int check_transport(const struct arq_config_check *check)
+{
+	struct arq_config_transport *transport = &check->config->gateway.transport;
+	struct arq_field threshold = arq_field("gateway.transport.retry_threshold");
+
+	if (transport->retry != ARQ_CONFIG_RETRY_AUTO &&
+	    arq_document_has(check->document, threshold))
+		return arq_document_fail(check->document, check->error, threshold,
+					 "means nothing unless 'retry: auto'; remove it");
+	return arq_config_check_number(check, threshold, &transport->retry_threshold,
+				       RETRY_THRESHOLD_DEFAULT, 0, RETRY_THRESHOLD_MAX);
+}
+
 static int check_general(const struct arq_config_check *check)
 {
 	struct arq_config_gateway *gateway = &check->config->gateway;
@@ -103,6 +120,8 @@ static int check_general(const struct arq_config_check *check)
 		code = arq_config_resolve(check, &gateway->static_secret_file);
 	if (!code)
 		code = check_connection_ids(check);
+	if (!code)
+		code = check_transport(check);
 	return code ? code : check_limits(check);
 }
 

@@ -195,6 +195,25 @@ static const cyaml_schema_field_t connection_ids_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_strval_t retries[] = {
+	{"auto", ARQ_CONFIG_RETRY_AUTO},
+	{"always", ARQ_CONFIG_RETRY_ALWAYS},
+	{"never", ARQ_CONFIG_RETRY_NEVER},
+};
+
+static const cyaml_strval_t congestion_controls[] = {
+	{"cubic", ARQ_CONFIG_CUBIC},
+	{"bbr", ARQ_CONFIG_BBR},
+};
+
+static const cyaml_schema_field_t transport_fields[] = {
+	WORD("retry", struct arq_config_transport, retry, retries),
+	CYAML_FIELD_UINT("retry_threshold", OPTIONAL, struct arq_config_transport, retry_threshold),
+	WORD("congestion_control", struct arq_config_transport, congestion_control,
+	     congestion_controls),
+	CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	CYAML_FIELD_UINT("workers", OPTIONAL, struct arq_config_gateway, workers),
 	STRING("user", OPTIONAL, struct arq_config_gateway, user, 1, USER_NAME_MAX),
@@ -202,6 +221,8 @@ const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	       FILE_MAX_LENGTH),
 	CYAML_FIELD_MAPPING("connection_ids", OPTIONAL, struct arq_config_gateway, connection_ids,
 			    connection_ids_fields),
+	CYAML_FIELD_MAPPING("transport", OPTIONAL, struct arq_config_gateway, transport,
+			    transport_fields),
 	LIST("listeners", REQUIRED, struct arq_config_gateway, listeners, &listener_entry, 1,
 	     LISTENERS_MAX),
 	LIST("pools", OPTIONAL, struct arq_config_gateway, pools, &pool_entry, 0, POOLS_MAX),

@@ -681,7 +681,7 @@ static const struct arq_quic_ops resuming_client_ops = {
 
 struct arq_quic_application arq_h3_application(struct arq_h3_server *server)
 {
-	return (struct arq_quic_application){"h3", &server_ops, server};
+	return (struct arq_quic_application){"h3", &server_ops, server, ARQ_H3_EXCESSIVE_LOAD};
 }
 
 int arq_h3_connect(struct arq_h3 *h3, struct arq_quic_endpoint *endpoint,

@@ -250,6 +250,8 @@ void arq_proxy_listener(struct arq_proxy *proxy, uint32_t index,
 	options->application_count = 1;
 	arq_h3_transport(proxy->h3, true, &options->transport);
 	options->transport.idle_timeout = proxy->context.idle_timeout;
+	if (arq_view_shared(proxy->view)->gateway->transport.congestion_control == ARQ_CONFIG_BBR)
+		options->transport.congestion_control = ARQ_QUIC_BBR;
 }
 
 uint32_t arq_proxy_upstream_connections(const struct arq_proxy *proxy)

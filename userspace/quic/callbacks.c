@@ -71,6 +71,7 @@ static int introduce(struct arq_quic_connection *connection)
 
 	if (!chosen)
 		return NGTCP2_ERR_CALLBACK_FAILURE;
+	connection->application = chosen;
 	connection->ops = chosen->ops;
 	connection->user = chosen->user;
 	memcpy(connection->alpn, chosen->alpn, strlen(chosen->alpn) + 1);
@@ -177,6 +178,18 @@ int connection_ticket(gnutls_session_t session, unsigned int type, unsigned int 
 	arq_memory_free(all, memory);
 	gnutls_free(ticket.data);
 	return 0;
+}
+
+/* A server whose handshake is complete wants nothing more of TLS: RFC 9001 section 6. */
+static int recv_crypto_data(ngtcp2_conn *conn, ngtcp2_encryption_level level, uint64_t offset,
+			    const uint8_t *data, size_t length, void *user)
+{
+	struct arq_quic_connection *connection = user;
+
+	if (connection->session)
+		return ngtcp2_crypto_recv_crypto_data_cb(conn, level, offset, data, length, user);
+	ngtcp2_conn_set_tls_alert(conn, GNUTLS_A_UNEXPECTED_MESSAGE);
+	return NGTCP2_ERR_CRYPTO;
 }
 
 /* --- ids -------------------------------------------------------------------------------------- */
@@ -364,12 +377,11 @@ static int stream_credit(ngtcp2_conn *conn, int64_t id, uint64_t max, void *user
 }
 
 #define COMMON_CALLBACKS                                                                         \
-	.recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,                                   \
-	.handshake_completed = handshake_completed, .encrypt = ngtcp2_crypto_encrypt_cb,         \
-	.decrypt = ngtcp2_crypto_decrypt_cb, .hp_mask = ngtcp2_crypto_hp_mask_cb,                \
-	.recv_stream_data = recv_stream_data, .acked_stream_data_offset = acked_stream_data,     \
-	.stream_open = stream_open, .stream_close = stream_close,                                \
-	.recv_stateless_reset = recv_stateless_reset,                                            \
+	.recv_crypto_data = recv_crypto_data, .handshake_completed = handshake_completed,        \
+	.encrypt = ngtcp2_crypto_encrypt_cb, .decrypt = budget_decrypt,                          \
+	.hp_mask = ngtcp2_crypto_hp_mask_cb, .recv_stream_data = recv_stream_data,               \
+	.acked_stream_data_offset = acked_stream_data, .stream_open = stream_open,               \
+	.stream_close = stream_close, .recv_stateless_reset = recv_stateless_reset,              \
 	.extend_max_local_streams_bidi = streams_available,                                      \
 	.extend_max_local_streams_uni = streams_available, .rand = random_bytes,                 \
 	.get_new_connection_id = get_new_connection_id,                                          \

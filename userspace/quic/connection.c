@@ -81,7 +81,8 @@ static void settings_fill(ngtcp2_settings *settings, const struct arq_quic_trans
 	if (payload < NGTCP2_MAX_UDP_PAYLOAD_SIZE || payload > ARQ_IO_PAYLOAD_MAX)
 		payload = ARQ_IO_PAYLOAD_MAX;
 	ngtcp2_settings_default(settings);
-	settings->cc_algo = NGTCP2_CC_ALGO_CUBIC;
+	settings->cc_algo = transport->congestion_control == ARQ_QUIC_BBR ? NGTCP2_CC_ALGO_BBR
+									  : NGTCP2_CC_ALGO_CUBIC;
 	settings->initial_ts = now;
 	settings->handshake_timeout = transport->handshake_timeout;
 	settings->max_tx_udp_payload_size = payload;
@@ -194,6 +195,7 @@ int connection_accept(struct arq_quic_endpoint *endpoint, const struct connectio
 		return -ENOMEM;
 	connection->server = true;
 	connection->tickets = listener->tickets;
+	budget_init(&connection->budget, endpoint->now);
 	connection->applications = listener->applications;
 	connection->application_count = listener->application_count;
 	connection->tls = arq_quic_tls_get(listener->tls);
@@ -381,6 +383,34 @@ void connection_destroy(struct arq_quic_connection *connection)
 
 /* --- feeding one ------------------------------------------------------------------------------ */
 
+/*
+ * After the handshake a server has no more use for TLS: keys follow each other by QUIC's own means,
+ * and the ticket has been handed to ngtcp2. What GnuTLS holds is about as much as all the rest.
+ */
+static void release_session(struct arq_quic_connection *connection)
+{
+	if (!connection->server || !connection->handshake_done || !connection->session)
+		return;
+	gnutls_deinit(connection->session);
+	connection->session = NULL;
+	ngtcp2_conn_set_tls_native_handle(connection->conn, NULL);
+	arq_quic_tls_put(connection->tls);
+	connection->tls = NULL;
+}
+
+static void end_excessive(struct arq_quic_connection *connection)
+{
+	static const char why[] = "too many frames of a kind";
+	bool known = connection->ready && connection->application;
+
+	if (!connection->ending)
+		connection->endpoint->counters.closed_abuse++;
+	connection_end(connection, ENDING_CLOSE,
+		       known ? ARQ_QUIC_CLOSE_LOCAL_APPLICATION : ARQ_QUIC_CLOSE_LOCAL_TRANSPORT,
+		       known ? connection->application->excessive_load : NGTCP2_PROTOCOL_VIOLATION,
+		       (const uint8_t *)why, sizeof(why) - 1);
+}
+
 int connection_receive(struct arq_quic_connection *connection, struct arq_io *io,
 		       const struct arq_rx_packet *packet)
 {
@@ -397,10 +427,16 @@ int connection_receive(struct arq_quic_connection *connection, struct arq_io *io
 	if (!connection->server)
 		arrival.local = connection->paths[0].path.local;
 	path = to_ngtcp2(&arrival);
+	if (connection->server)
+		budget_begin(&connection->budget, connection->endpoint->now);
 	rv = ngtcp2_conn_read_pkt(connection->conn, &path, &info, packet->data, packet->length,
 				  connection->endpoint->now);
+	budget_end();
 	if (rv == NGTCP2_ERR_RETRY)
 		return rv;
+	if (connection->budget.exceeded)
+		end_excessive(connection);
+	release_session(connection);
 	learn_path(connection, io, &arrival);
 	if (rv)
 		connection_fail(connection, rv);

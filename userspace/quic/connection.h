@@ -11,6 +11,7 @@
 #ifndef ARQUANT_QUIC_CONNECTION_H
 #define ARQUANT_QUIC_CONNECTION_H
 
+#include "userspace/quic/budget.h"
 #include "userspace/quic/endpoint.h"
 
 #include <gnutls/gnutls.h>
@@ -57,6 +58,8 @@ struct arq_quic_connection {
 	struct arq_quic_endpoint *endpoint;
 	const struct arq_quic_application *applications; /* server: of the listener */
 	size_t application_count;
+	const struct arq_quic_application *application; /* server: chosen by ALPN; NULL before */
+	struct budget budget; /* server: of the client's frames */
 	const struct arq_quic_ops *ops; /* NULL: server before the handshake is done */
 	void *user;
 
@@ -65,7 +68,7 @@ struct arq_quic_connection {
 	 * ngtcp2 knows it only once it could read that packet. */
 	ngtcp2_cid first_dcid;
 	ngtcp2_crypto_conn_ref ref;
-	gnutls_session_t session;
+	gnutls_session_t session; /* server: NULL once the handshake is complete */
 	struct arq_quic_tls *tls; /* server */
 	struct arq_quic_client_tls *client_tls; /* client */
 

@@ -259,6 +259,7 @@ struct arq_quic_application {
 	const char *alpn; /* e.g. "h3"; 1 to 255 octets */
 	const struct arq_quic_ops *ops;
 	void *user; /* given to ops->ready of an accepted connection */
+	uint64_t excessive_load; /* its code for peers that only cost */
 };
 
 /* --- endpoint --------------------------------------------------------------------------------- */
@@ -366,6 +367,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
 	X(closed_local, "connections we closed after the handshake")                    \
 	X(closed_peer, "connections the peer closed after the handshake")               \
 	X(closed_idle, "connections that timed out idle")                               \
+	X(closed_abuse, "connections closed for frames beyond a budget")                \
 	X(closed_reset, "connections ended by a stateless reset")                       \
 	X(retry_sent, "Retry packets sent")                                             \
 	X(retry_accepted, "Initials with a valid Retry token")                          \
@@ -404,6 +406,11 @@ void arq_quic_counters_read(const struct arq_quic_endpoint *endpoint,
 
 /* --- transport parameters --------------------------------------------------------------------- */
 
+enum arq_quic_congestion_control {
+	ARQ_QUIC_CUBIC, /* RFC 9438 */
+	ARQ_QUIC_BBR, /* ngtcp2's, of version 2 */
+};
+
 /* RFC 9000 section 18.2. Credits are what the peer may send before we consume anything. */
 struct arq_quic_transport {
 	uint64_t max_data; /* bytes, all streams of the connection */
@@ -416,6 +423,7 @@ struct arq_quic_transport {
 	uint64_t handshake_timeout; /* ns */
 	uint64_t keep_alive; /* ns without a packet after which a PING goes out; 0: never */
 	uint16_t max_udp_payload; /* bytes we send at most, 1200 to ARQ_IO_PAYLOAD_MAX */
+	enum arq_quic_congestion_control congestion_control;
 };
 
 /* 1 MiB a connection, 256 KiB a stream, 100 and 3 streams, idle 30 s, handshake 10 s, 1472. */
