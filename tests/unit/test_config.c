@@ -336,8 +336,8 @@ static const struct bad {
 	 "6:42: gateway.routes[0].respond.body: ", "has no body"},
 	{GATEWAY "  routes: [{respond: {status: 200, content_type: \"a\\r\\nb\"}}]\n",
 	 "6:50: gateway.routes[0].respond.content_type: ", "cannot be a header's value"},
-	{GATEWAY "  admin: {metrics: \"127.0.0.1:9464\"}\n" ROUTE,
-	 "6:3: gateway.admin: ", "unknown key"},
+	{GATEWAY "  admin: {port: 9464}\n" ROUTE, "6:11: gateway.admin.port: ", "unknown key"},
+	{GATEWAY "  admin: {control: \"\"}\n" ROUTE, "6:20: gateway.admin.control: ", ""},
 };
 
 Test(config, refuses_each_wrong_file_in_one_line)
@@ -651,4 +651,43 @@ Test(duration, reads_number_and_unit)
 			     cases[i].text);
 		cr_expect_eq(nanoseconds, cases[i].nanoseconds, "%s", cases[i].text);
 	}
+}
+
+Test(config, finds_the_control_socket_beside_it_or_at_the_usual_place)
+{
+	char wanted[sizeof(path)];
+	struct arq_config *config = load(GATEWAY ROUTE);
+	cr_expect_str_eq(config->gateway.admin.control, "/run/arquant/control.sock");
+	cr_expect(!config->gateway.admin.control_named);
+	arq_config_destroy(config);
+
+	config = load(GATEWAY "  admin: {control: c.sock}\n" ROUTE);
+	snprintf(wanted, sizeof(wanted), "%s/c.sock", directory);
+	cr_expect_str_eq(config->gateway.admin.control, wanted);
+	cr_expect(config->gateway.admin.control_named);
+	arq_config_destroy(config);
+}
+
+static bool same_pool(const char *a, const char *b)
+{
+	struct arq_config *first = load(a), *second = load(b);
+	bool same = arq_config_same_pool(&first->gateway.pools[0], &second->gateway.pools[0]);
+	arq_config_destroy(first);
+	arq_config_destroy(second);
+	return same;
+}
+
+Test(config, compares_pools_by_all_that_a_file_can_say)
+{
+#define ONE_POOL(rest)                                                        \
+	GATEWAY "  pools: [{name: p, targets: [\"192.0.2.1:443\"" rest "}]\n" \
+		"  routes: [{pool: p}]\n"
+	const char *plain = ONE_POOL("]");
+	cr_expect(same_pool(plain, plain));
+	cr_expect(!same_pool(plain, ONE_POOL(", \"192.0.2.2:443\"]")));
+	cr_expect(!same_pool(plain, ONE_POOL("], policy: round-robin")));
+	cr_expect(!same_pool(plain, ONE_POOL("], tls: {verify: false}")));
+	cr_expect(!same_pool(plain, ONE_POOL("], tls: {server_name: a.example}")));
+	cr_expect(!same_pool(plain, ONE_POOL("], health: {path: /x}")));
+#undef ONE_POOL
 }

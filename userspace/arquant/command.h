@@ -31,6 +31,7 @@ int arq_command_monitor(int argc, char **argv);
 int arq_command_doctor(int argc, char **argv);
 int arq_command_trace(int argc, char **argv);
 int arq_command_sampler(int argc, char **argv);
+int arq_command_gateway(int argc, char **argv);
 
 /* Prints "arquant VERB: text" on stderr; returns ARQ_EXIT_FAILED. */
 int arq_command_fail(const char *verb, const struct arq_error *error);

@@ -24,6 +24,7 @@ static const struct command {
 	{"doctor", arq_command_doctor, "say what will work here, and what to do where not"},
 	{"trace", arq_command_trace, "show what the chain does with a packet, without sending one"},
 	{"sampler", arq_command_sampler, "capture sampled packets"},
+	{"gateway", arq_command_gateway, "ask arquantd, the QUIC gateway, or have it reload"},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))

@@ -2,8 +2,10 @@
 #include "userspace/arquantd/daemon.h"
 
 #include "userspace/arquantd/binding.h"
-#include "userspace/arquantd/credentials.h"
+#include "userspace/arquantd/control.h"
+#include "userspace/arquantd/generation.h"
 #include "userspace/arquantd/privileges.h"
+#include "userspace/arquantd/reload.h"
 #include "userspace/arquantd/sandbox.h"
 #include "userspace/arquantd/secret.h"
 #include "userspace/arquantd/worker.h"
@@ -12,6 +14,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -19,6 +22,7 @@
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Packets that wait for a worker: more than two batches of each of some others at once. About
@@ -26,71 +30,64 @@
 #define INBOX_CAPACITY 1024
 
 struct daemon {
-	const struct arq_config_gateway *gateway;
+	struct arq_generation *generation; /* in force */
+	/* A reference to the first one: bindings borrow its configuration as long as we run. */
+	struct arq_proxy_shared *first;
+	const struct arq_config_gateway *gateway; /* of the first one */
 	struct arq_bindings bindings;
-	struct arq_proxy_shared *proxy;
-	struct arq_quic_replay *replay; /* NULL: no listener takes early data */
+	struct arq_generation_secrets secrets;
 	struct arq_worker_shared shared;
 	struct arq_worker **workers;
+	struct arq_control *control; /* NULL: there is none */
 	int signals; /* signalfd */
+	unsigned int ends; /* signals to end that came */
 };
 
-/* --- what the workers share ------------------------------------------------------------------- */
-
-static int create_tls(struct daemon *daemon, struct arq_error *error)
-{
-	const struct arq_config_gateway *gateway = daemon->gateway;
-	daemon->shared.tls = calloc(gateway->listeners_count, sizeof(struct arq_quic_tls *));
-	if (!daemon->shared.tls)
-		return -ENOMEM;
-	int code = 0;
-	for (uint32_t i = 0; code == 0 && i < gateway->listeners_count; i++)
-		code = arq_credentials_create(&gateway->listeners[i], daemon->shared.secret,
-					      &daemon->replay, &daemon->shared.tls[i], error);
-	return code;
-}
+/* --- before anything outside changes ---------------------------------------------------------- */
 
 /* Everything that neither needs sockets nor changes anything outside. */
-static int prepare(struct daemon *daemon, const struct arq_config *config, struct arq_error *error)
+static int prepare(struct daemon *daemon, struct arq_config *config, struct arq_error *error)
 {
-	*daemon = (struct daemon){.gateway = &config->gateway, .signals = -1, .shared.ended = -1};
-	if (config->gateway.listeners_count == 0)
-		return arq_error_set(error, -EINVAL, "%s: nothing to serve; add gateway.listeners",
-				     config->path);
+	*daemon = (struct daemon){.signals = -1, .shared.ended = -1};
 	int code =
-		arq_secret_make(daemon->gateway->static_secret_file, daemon->shared.secret, error);
+		arq_secret_make(config->gateway.static_secret_file, daemon->secrets.secret, error);
 	if (code == 0)
-		code = arq_secret_connection_ids(&daemon->gateway->connection_ids,
+		code = arq_secret_connection_ids(&config->gateway.connection_ids,
 						 &daemon->shared.cids, error);
-	if (code == 0)
-		code = create_tls(daemon, error);
-	if (code == 0)
-		code = arq_proxy_shared_create(daemon->gateway, NULL, &daemon->proxy, error);
-	return code ? arq_error_set(error, code, "%s", strerror(-code)) : 0;
+	if (code != 0) {
+		arq_config_destroy(config);
+		return arq_error_set(error, code, "%s", strerror(-code));
+	}
+	code = arq_generation_create(config, NULL, &daemon->secrets, &daemon->generation, error);
+	if (code != 0)
+		return code;
+	daemon->first = arq_proxy_shared_get(daemon->generation->proxy);
+	daemon->gateway = &daemon->generation->config->gateway;
+	memcpy(daemon->shared.secret, daemon->secrets.secret, sizeof(daemon->shared.secret));
+	return 0;
 }
 
 static void discard(struct daemon *daemon)
 {
 	struct arq_worker_shared *shared = &daemon->shared;
+	arq_control_close(daemon->control);
 	for (uint16_t i = 0; daemon->workers && i < shared->workers; i++)
 		arq_worker_destroy(daemon->workers[i]);
 	free(daemon->workers);
 	for (uint16_t i = 0; shared->inboxes && i < shared->workers; i++)
 		arq_handover_destroy(shared->inboxes[i]);
 	free(shared->inboxes);
-	for (uint32_t i = 0; shared->tls && i < daemon->gateway->listeners_count; i++)
-		arq_quic_tls_put(shared->tls[i]);
-	free(shared->tls);
-	arq_quic_replay_put(daemon->replay);
 	if (shared->ended >= 0)
 		close(shared->ended);
 	if (daemon->signals >= 0)
 		close(daemon->signals);
 	arq_bindings_close(&daemon->bindings);
-	arq_proxy_shared_put(daemon->proxy);
+	arq_generation_destroy(daemon->generation);
+	arq_proxy_shared_put(daemon->first);
+	arq_quic_replay_put(daemon->secrets.replay);
 }
 
-int arq_daemon_check(const struct arq_config *config, struct arq_error *error)
+int arq_daemon_check(struct arq_config *config, struct arq_error *error)
 {
 	struct daemon daemon;
 	int code = prepare(&daemon, config, error);
@@ -98,14 +95,84 @@ int arq_daemon_check(const struct arq_config *config, struct arq_error *error)
 	return code;
 }
 
+/* --- reload ----------------------------------------------------------------------------------- */
+
+/* sd_notify(3): the time lets systemd tell this reload from one that it asked for later. */
+static void notify_reloading(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu\nSTATUS=Reloading",
+		   (unsigned long long)now.tv_sec * 1000000ull +
+			   (unsigned long long)now.tv_nsec / 1000ull);
+}
+
+static int reload(struct daemon *daemon, struct arq_error *error)
+{
+	if (daemon->ends)
+		return arq_error_set(error, -ESHUTDOWN, "arquantd is ending; it reloads nothing");
+	notify_reloading();
+	int code = arq_reload(&daemon->generation, &daemon->secrets, daemon->workers,
+			      daemon->shared.workers, error);
+	if (code == 0)
+		arq_log(ARQ_LOG_INFO, "reloaded %s: generation %u",
+			daemon->generation->config->path, daemon->generation->number);
+	else
+		arq_log(ARQ_LOG_ERROR, "reload refused, generation %u stays in force: %s",
+			daemon->generation->number, error->text);
+	sd_notifyf(0, "READY=1\nSTATUS=Serving, generation %u%s", daemon->generation->number,
+		   code ? "; the last reload was refused" : "");
+	return code;
+}
+
+static struct json_object *answer_reload(struct daemon *daemon)
+{
+	struct arq_error error = {0};
+	if (reload(daemon, &error) != 0)
+		return arq_control_error(error.text);
+	struct json_object *answer = json_object_new_object();
+	json_object_object_add(answer, "ok", json_object_new_boolean(true));
+	json_object_object_add(answer, "generation",
+			       json_object_new_int64(daemon->generation->number));
+	return answer;
+}
+
+static struct json_object *answer(void *user, const char *command, struct json_object *request)
+{
+	(void)request;
+	if (strcmp(command, "reload") == 0)
+		return answer_reload(user);
+	return arq_control_error("this arquantd does not know that command");
+}
+
+/* The default's directory is only there for who runs as a service; who names one wants it. */
+static int open_control(struct daemon *daemon, struct arq_error *error)
+{
+	const struct arq_config_admin *admin = &daemon->gateway->admin;
+	const struct passwd *user = daemon->gateway->user ? getpwnam(daemon->gateway->user) : NULL;
+	const struct arq_control_options options = {
+		.path = admin->control,
+		.group = user ? user->pw_gid : (gid_t)-1,
+		.answer = answer,
+		.user = daemon,
+	};
+	struct arq_error why = {0};
+	int code = arq_control_open(&options, &daemon->control, &why);
+	if (code != 0 && admin->control_named)
+		return arq_error_set(error, code, "%s", why.text);
+	if (code != 0)
+		arq_log(ARQ_LOG_INFO, "no control socket (SIGHUP reloads all the same): %s",
+			why.text);
+	return 0;
+}
+
 /* --- start ------------------------------------------------------------------------------------ */
 
 static int create_workers(struct daemon *daemon, struct arq_error *error)
 {
 	struct arq_worker_shared *shared = &daemon->shared;
-	shared->gateway = daemon->gateway;
+	shared->generation = daemon->generation;
 	shared->bindings = &daemon->bindings;
-	shared->proxy = daemon->proxy;
 	shared->workers = (uint16_t)daemon->bindings.workers;
 	shared->inboxes = calloc(shared->workers, sizeof(struct arq_handover *));
 	daemon->workers = calloc(shared->workers, sizeof(struct arq_worker *));
@@ -129,6 +196,7 @@ static int catch_signals(struct daemon *daemon)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
 	int code = pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (code != 0)
@@ -179,6 +247,8 @@ static int start(struct daemon *daemon, struct arq_error *error)
 		code = arq_bindings_plan(daemon->gateway, &daemon->bindings, error);
 	if (code == 0)
 		code = create_workers(daemon, error);
+	if (code == 0)
+		code = open_control(daemon, error);
 	if (code == 0 && daemon->gateway->user)
 		code = arq_privileges_drop(daemon->gateway->user, error);
 	if (code == 0)
@@ -197,22 +267,28 @@ static int start(struct daemon *daemon, struct arq_error *error)
 
 /* --- until the end ---------------------------------------------------------------------------- */
 
-static bool take_signal(struct daemon *daemon)
+static void on_end(struct daemon *daemon)
 {
-	struct signalfd_siginfo info;
-	return read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info);
-}
-
-static void on_signal(struct daemon *daemon, int number)
-{
-	if (number == 1) {
+	if (++daemon->ends == 1) {
 		arq_log(ARQ_LOG_INFO, "draining, %.1f s at most",
-			(double)daemon->gateway->limits.drain_timeout_ns / 1e9);
+			(double)daemon->generation->config->gateway.limits.drain_timeout_ns / 1e9);
 		sd_notify(0, "STOPPING=1\nSTATUS=Draining");
 		tell_all(daemon, ARQ_WORKER_DRAIN);
 	} else {
 		arq_log(ARQ_LOG_INFO, "second signal: ending now");
 		tell_all(daemon, ARQ_WORKER_STOP);
+	}
+}
+
+static void take_signals(struct daemon *daemon)
+{
+	struct signalfd_siginfo info;
+	while (read(daemon->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+		struct arq_error error = {0};
+		if (info.ssi_signo == SIGHUP)
+			reload(daemon, &error);
+		else
+			on_end(daemon);
 	}
 }
 
@@ -240,33 +316,37 @@ static int watchdog_interval(void)
 	return interval < INT_MAX ? (int)interval : INT_MAX;
 }
 
-/* Waits for signals, and for the workers to end. */
+/* Waits for signals, for who asks something, and for the workers to end. */
 static void attend(struct daemon *daemon)
 {
-	struct pollfd waiting[] = {{.fd = daemon->signals, .events = POLLIN},
-				   {.fd = daemon->shared.ended, .events = POLLIN}};
+	/* poll(2) passes over a descriptor below 0. */
+	struct pollfd waiting[] = {
+		{.fd = daemon->signals, .events = POLLIN},
+		{.fd = daemon->shared.ended, .events = POLLIN},
+		{.fd = daemon->control ? arq_control_fd(daemon->control) : -1, .events = POLLIN},
+	};
 	const int interval = watchdog_interval();
 	uint64_t ended = 0;
-	int signals = 0;
 	while (ended < daemon->shared.workers) {
-		int ready = poll(waiting, 2, interval);
+		int ready = poll(waiting, sizeof(waiting) / sizeof(waiting[0]), interval);
 		if (ready < 0 && errno != EINTR)
 			break;
 		if (interval >= 0 && ready == 0)
 			feed_watchdog(daemon);
-		while (take_signal(daemon))
-			on_signal(daemon, ++signals);
+		take_signals(daemon);
+		if (waiting[2].revents)
+			arq_control_serve(daemon->control);
 		uint64_t more = 0;
 		if (read(daemon->shared.ended, &more, sizeof(more)) != (ssize_t)sizeof(more))
 			continue;
 		ended += more;
 		/* One that ended unasked failed; the others cannot do its work. */
-		if (signals == 0)
+		if (daemon->ends == 0)
 			tell_all(daemon, ARQ_WORKER_STOP);
 	}
 }
 
-int arq_daemon_run(const struct arq_config *config, struct arq_error *error)
+int arq_daemon_run(struct arq_config *config, struct arq_error *error)
 {
 	struct daemon daemon;
 	int code = prepare(&daemon, config, error);
@@ -277,6 +357,7 @@ int arq_daemon_run(const struct arq_config *config, struct arq_error *error)
 		return code;
 	}
 	arq_bindings_log(&daemon.bindings);
+	arq_reload_warn_unreadable(daemon.generation->config);
 	arq_log(ARQ_LOG_INFO, "arquantd " ARQUANT_VERSION " serves with %u workers",
 		daemon.shared.workers);
 	sd_notify(0, "READY=1\nSTATUS=Serving");

@@ -10,13 +10,17 @@
 #include "userspace/common/config.h"
 #include "userspace/common/error.h"
 
-/* What can be checked without starting: that there is a gateway, its certificates and keys. */
-int arq_daemon_check(const struct arq_config *config, struct arq_error *error);
+/*
+ * What can be checked without starting: that there is a gateway, its certificates and keys. Takes
+ * the configuration over.
+ */
+int arq_daemon_check(struct arq_config *config, struct arq_error *error);
 
 /*
- * Serves until a signal ends it. Blocks SIGTERM and SIGINT in this thread and those it makes.
+ * Serves until a signal ends it; SIGHUP, or who asks on the control socket, has it read the file
+ * again. Takes the configuration over. Blocks these signals in this thread and those it makes.
  * Returns 0 after an orderly end, or a negative errno with the reason in `error`.
  */
-int arq_daemon_run(const struct arq_config *config, struct arq_error *error);
+int arq_daemon_run(struct arq_config *config, struct arq_error *error);
 
 #endif

@@ -2,6 +2,7 @@
 #include "userspace/arquantd/daemon.h"
 
 #include "userspace/common/config.h"
+#include "userspace/common/control.h"
 #include "userspace/common/error.h"
 #include "userspace/common/log.h"
 
@@ -18,22 +19,24 @@ enum exit_status {
 
 struct options {
 	const char *config;
-	bool check;
+	bool check, reload;
 };
 
 static const char help[] =
-	"Usage: arquantd [--config FILE] [--check]\n"
+	"Usage: arquantd [--config FILE] [--check | --reload]\n"
 	"\n"
 	"The QUIC gateway: accepts HTTP/3, routes requests to pools of HTTP/3 backends.\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " ARQ_CONFIG_PATH ")\n"
 	"      --check        read the configuration and its certificates, then exit\n"
+	"      --reload       have the arquantd that runs read the configuration again\n"
 	"      --debug        log more\n"
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
 	"\n"
 	"Runs in the foreground and logs to stderr. SIGTERM or SIGINT drains: no new connections,\n"
 	"open requests are finished (limits.drain_timeout at most); a second one ends at once.\n"
+	"SIGHUP reads the configuration again: all of it takes effect, or nothing.\n"
 	"Exit status: 0 done, 1 failed (one line on stderr says what, why and what to do),\n"
 	"2 wrong usage.\n";
 
@@ -51,16 +54,27 @@ static int print(const char *text)
 	return EXIT_FAILED;
 }
 
+/* Asks the daemon that runs, and says what it says. */
+static int ask_reload(struct arq_config *config, struct arq_error *error)
+{
+	struct json_object *answer = NULL;
+	int code =
+		arq_control_command(config->gateway.admin.control, "reload", NULL, &answer, error);
+	json_object_put(answer);
+	arq_config_destroy(config);
+	return code;
+}
+
 static int run(const struct options *options)
 {
 	struct arq_error error = {0};
 	struct arq_config *config;
 	int code = arq_config_load(options->config, &config, &error);
-	if (code == 0) {
+	if (code == 0 && options->reload)
+		code = ask_reload(config, &error);
+	else if (code == 0)
 		code = options->check ? arq_daemon_check(config, &error)
 				      : arq_daemon_run(config, &error);
-		arq_config_destroy(config);
-	}
 	if (code != 0) {
 		fprintf(stderr, "arquantd: %s\n", error.text[0] ? error.text : strerror(-code));
 		return EXIT_FAILED;
@@ -70,11 +84,12 @@ static int run(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	enum { OPTION_CHECK = 256, OPTION_DEBUG };
+	enum { OPTION_CHECK = 256, OPTION_DEBUG, OPTION_RELOAD };
 	static const struct option long_options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, OPTION_CHECK},
 		{"debug", no_argument, NULL, OPTION_DEBUG},
+		{"reload", no_argument, NULL, OPTION_RELOAD},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
 		{NULL, 0, NULL, 0},
@@ -89,6 +104,9 @@ int main(int argc, char **argv)
 			break;
 		case OPTION_CHECK:
 			options.check = true;
+			break;
+		case OPTION_RELOAD:
+			options.reload = true;
 			break;
 		case OPTION_DEBUG:
 			arq_log_set_level(ARQ_LOG_DEBUG);

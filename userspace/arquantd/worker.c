@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -27,8 +28,21 @@
 /* What an epoll event is about: an io of the table, or the inbox. */
 #define EVENT_INBOX UINT32_MAX
 
+/* Something that the main thread has a worker do between two rounds. */
+struct call {
+	int (*function)(struct arq_worker *worker, void *argument);
+	void *argument;
+	int result;
+};
+
+/* In the place of a call: the thread has ended. */
+static struct call not_running;
+
 struct arq_worker {
 	const struct arq_worker_shared *shared;
+	const struct arq_generation *generation; /* in force */
+	const struct arq_generation *next; /* made ready, with its view */
+	struct arq_view *next_view;
 	uint16_t index;
 	struct arq_quic_endpoint *endpoint;
 	struct arq_proxy *proxy;
@@ -43,6 +57,8 @@ struct arq_worker {
 	pthread_t thread;
 	bool started;
 	_Atomic int command; /* enum arq_worker_command */
+	struct call *_Atomic call; /* of the main thread, waiting */
+	sem_t called; /* it is done */
 	_Atomic uint64_t rounds; /* of its loop */
 	uint64_t rounds_checked; /* the main thread's: as many there were at the last check */
 	bool checked;
@@ -136,13 +152,31 @@ static void wake_handed(struct arq_worker *worker)
 	}
 }
 
+static const struct arq_config_gateway *gateway_of(const struct arq_worker *worker)
+{
+	return &worker->generation->config->gateway;
+}
+
+static void answer_call(struct arq_worker *worker, struct call *leave)
+{
+	struct call *call = atomic_load_explicit(&worker->call, memory_order_relaxed);
+	if (!call && !leave)
+		return;
+	call = atomic_exchange_explicit(&worker->call, leave, memory_order_acq_rel);
+	if (!call)
+		return;
+	call->result = leave ? -ESHUTDOWN : call->function(worker, call->argument);
+	sem_post(&worker->called);
+}
+
 static void obey(struct arq_worker *worker)
 {
 	int command = atomic_load_explicit(&worker->command, memory_order_acquire);
+	answer_call(worker, NULL);
 	if (command >= ARQ_WORKER_DRAIN && !worker->draining) {
 		worker->draining = true;
-		worker->deadline = worker->now + worker->shared->gateway->limits.drain_timeout_ns;
-		for (uint32_t i = 0; i < worker->shared->gateway->listeners_count; i++)
+		worker->deadline = worker->now + gateway_of(worker)->limits.drain_timeout_ns;
+		for (uint32_t i = 0; i < gateway_of(worker)->listeners_count; i++)
 			arq_quic_listener_stop(worker->listeners[i]);
 		arq_proxy_drain(worker->proxy);
 	}
@@ -232,11 +266,94 @@ static void *run(void *argument)
 	do {
 		worker->result = serve_round(worker);
 	} while (worker->result == 0 && !finished(worker));
+	answer_call(worker, &not_running);
 
 	uint64_t one = 1;
 	ssize_t ignored = write(worker->shared->ended, &one, sizeof(one));
 	(void)ignored;
 	return NULL;
+}
+
+/* --- calls of the main thread ----------------------------------------------------------------- */
+
+/* In the worker's thread if it runs, else here; -ESHUTDOWN when it has ended. */
+static int do_call(struct arq_worker *worker, int (*function)(struct arq_worker *, void *),
+		   void *argument)
+{
+	struct call call = {.function = function, .argument = argument};
+	struct call *expected = NULL;
+	if (!worker->started)
+		return function(worker, argument);
+	if (!atomic_compare_exchange_strong(&worker->call, &expected, &call))
+		return -ESHUTDOWN;
+	arq_handover_wake(worker->shared->inboxes[worker->index]);
+	while (sem_wait(&worker->called) < 0 && errno == EINTR)
+		;
+	return call.result;
+}
+
+static int call_prepare(struct arq_worker *worker, void *argument)
+{
+	worker->next = argument;
+	return arq_proxy_prepare(worker->proxy, worker->next->proxy, &worker->next_view);
+}
+
+static void update_listeners(struct arq_worker *worker)
+{
+	struct arq_quic_listener_options options = {0};
+	for (uint32_t i = 0; i < gateway_of(worker)->listeners_count; i++) {
+		arq_proxy_listener(worker->proxy, i, &options);
+		arq_quic_listener_update(worker->listeners[i], worker->generation->tls[i],
+					 &options.transport);
+	}
+}
+
+static void limit_connections(struct arq_worker *worker);
+
+static int call_switch(struct arq_worker *worker, void *argument)
+{
+	(void)argument;
+	arq_proxy_switch(worker->proxy, worker->next_view);
+	worker->next_view = NULL;
+	worker->generation = worker->next;
+	update_listeners(worker);
+	limit_connections(worker);
+	return 0;
+}
+
+static int call_discard(struct arq_worker *worker, void *argument)
+{
+	(void)argument;
+	arq_proxy_discard(worker->next_view);
+	worker->next_view = NULL;
+	return 0;
+}
+
+static bool has_targets(const struct arq_config_gateway *gateway, sa_family_t family);
+
+int arq_worker_prepare(struct arq_worker *worker, const struct arq_generation *next,
+		       struct arq_error *error)
+{
+	struct arq_io **upstream = &worker->ios[worker->shared->bindings->count];
+	const struct arq_config_gateway *gateway = &next->config->gateway;
+	if ((!upstream[0] && has_targets(gateway, AF_INET)) ||
+	    (!upstream[1] && has_targets(gateway, AF_INET6)))
+		return arq_error_set(error, -EAFNOSUPPORT,
+				     "gateway.pools has targets of an address family that this "
+				     "host did not have when arquantd started; restart it");
+	int code = do_call(worker, call_prepare, (void *)(uintptr_t)next);
+	return code ? arq_error_set(error, code, "worker %u: %s", worker->index, strerror(-code))
+		    : 0;
+}
+
+void arq_worker_switch(struct arq_worker *worker)
+{
+	do_call(worker, call_switch, NULL);
+}
+
+void arq_worker_discard(struct arq_worker *worker)
+{
+	do_call(worker, call_discard, NULL);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */
@@ -266,20 +383,22 @@ static bool has_targets(const struct arq_config_gateway *gateway, sa_family_t fa
 	return false;
 }
 
+/* A reload may bring targets of the other family: both are there, as far as the host has them. */
 static int open_upstream(struct arq_worker *worker, sa_family_t family, struct arq_io **io,
 			 struct arq_error *error)
 {
-	if (!has_targets(worker->shared->gateway, family))
-		return 0;
 	struct arq_io_udp_options options = {.bind.sa.sa_family = family, .offload = true};
-	int code = arq_io_udp_create(&options, io, error);
-	return code ? arq_error_prefix(error, code, "socket for upstreams") : 0;
+	struct arq_error why = {0};
+	int code = arq_io_udp_create(&options, io, &why);
+	if (code == 0 || !has_targets(gateway_of(worker), family))
+		return 0;
+	return arq_error_set(error, code, "socket for upstreams: %s", why.text);
 }
 
 /* The worker's share of limits.max_connections, rounded up. */
 static uint32_t own_connections(const struct arq_worker *worker)
 {
-	uint32_t all = worker->shared->gateway->limits.max_connections;
+	uint32_t all = gateway_of(worker)->limits.max_connections;
 	return all / worker->shared->workers + (all % worker->shared->workers != 0);
 }
 
@@ -300,8 +419,8 @@ static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 	options.workers = shared->workers;
 	memcpy(options.secret, shared->secret, sizeof(options.secret));
 	options.cids = shared->cids;
-	options.retry = retries[shared->gateway->transport.retry];
-	options.retry_threshold = shared->gateway->transport.retry_threshold;
+	options.retry = retries[gateway_of(worker)->transport.retry];
+	options.retry_threshold = gateway_of(worker)->transport.retry_threshold;
 	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
 	options.foreign_packet = hand_over;
 	options.user = worker;
@@ -318,13 +437,13 @@ static void limit_connections(struct arq_worker *worker)
 
 static int create_listeners(struct arq_worker *worker, struct arq_error *error)
 {
-	const struct arq_config_gateway *gateway = worker->shared->gateway;
+	const struct arq_config_gateway *gateway = gateway_of(worker);
 	struct arq_quic_listener_options options = {0};
 
 	for (uint32_t i = 0; i < gateway->listeners_count; i++) {
 		arq_proxy_listener(worker->proxy, i, &options);
 		options.address = gateway->listeners[i].address;
-		options.tls = worker->shared->tls[i];
+		options.tls = worker->generation->tls[i];
 		int code =
 			arq_quic_listen(worker->endpoint, &options, &worker->listeners[i], error);
 		if (code != 0)
@@ -364,7 +483,7 @@ static int create_parts(struct arq_worker *worker, struct arq_error *error)
 		code = create_endpoint(worker, error);
 	if (code == 0) {
 		const struct arq_proxy_options options = {
-			.shared = worker->shared->proxy,
+			.shared = worker->generation->proxy,
 			.endpoint = worker->endpoint,
 			.upstream_v4 = upstream[0],
 			.upstream_v6 = upstream[1],
@@ -388,12 +507,14 @@ int arq_worker_create(const struct arq_worker_shared *shared, uint16_t index,
 	if (!made)
 		return arq_error_set(error, -ENOMEM, "worker %u: out of memory", index);
 	made->shared = shared;
+	made->generation = shared->generation;
 	made->index = index;
+	sem_init(&made->called, 0, 0);
 	made->epoll = -1;
 	made->io_count = shared->bindings->count + 2;
 	made->ios = calloc(made->io_count, sizeof(struct arq_io *));
 	made->listeners =
-		calloc(shared->gateway->listeners_count, sizeof(struct arq_quic_listener *));
+		calloc(gateway_of(made)->listeners_count, sizeof(struct arq_quic_listener *));
 	made->handed = calloc(shared->workers, sizeof(*made->handed));
 
 	int code = -ENOMEM;
@@ -411,6 +532,7 @@ void arq_worker_destroy(struct arq_worker *worker)
 {
 	if (!worker)
 		return;
+	arq_proxy_discard(worker->next_view);
 	if (worker->endpoint && worker->proxy)
 		finish(worker);
 	if (worker->endpoint)
@@ -422,6 +544,7 @@ void arq_worker_destroy(struct arq_worker *worker)
 	}
 	if (worker->epoll >= 0)
 		close(worker->epoll);
+	sem_destroy(&worker->called);
 	free(worker->handed);
 	free(worker->listeners);
 	free(worker->ios);

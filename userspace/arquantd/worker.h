@@ -6,12 +6,14 @@
  *
  * Created by the main thread, so that everything that may fail has failed before a thread runs.
  * Once started, the worker's insides are its thread's until it was joined; the main thread sends
- * commands, which take effect within one round of the loop.
+ * commands, which take effect within one round of the loop, or has a call done between two rounds
+ * and waits for it. So nothing that the main thread wants to know or change costs a packet a lock.
  */
 #ifndef ARQUANT_ARQUANTD_WORKER_H
 #define ARQUANT_ARQUANTD_WORKER_H
 
 #include "userspace/arquantd/binding.h"
+#include "userspace/arquantd/generation.h"
 #include "userspace/arquantd/handover.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/quic/quic.h"
@@ -23,10 +25,8 @@ struct arq_worker;
 
 /* What all workers of a daemon share; borrowed, read only. */
 struct arq_worker_shared {
-	const struct arq_config_gateway *gateway;
+	const struct arq_generation *generation; /* to begin with */
 	const struct arq_bindings *bindings;
-	struct arq_proxy_shared *proxy;
-	struct arq_quic_tls **tls; /* of each listener */
 	struct arq_handover **inboxes; /* of each worker */
 	uint16_t workers;
 	uint8_t secret[ARQ_QUIC_SECRET_LENGTH];
@@ -52,6 +52,18 @@ int arq_worker_start(struct arq_worker *worker);
 
 /* Gives a command; a worker only ever goes on to a later one. */
 void arq_worker_tell(struct arq_worker *worker, enum arq_worker_command command);
+
+/*
+ * Another generation takes the place of the one in force: first every worker makes ready for it,
+ * which may fail and changes nothing, then all switch or all discard. Each call returns when the
+ * worker has done it; both generations must live until then. A request keeps the configuration
+ * that it began with. arq_worker_prepare returns 0, or a negative errno with the reason in `error`:
+ * -ESHUTDOWN when the worker has ended.
+ */
+int arq_worker_prepare(struct arq_worker *worker, const struct arq_generation *next,
+		       struct arq_error *error);
+void arq_worker_switch(struct arq_worker *worker);
+void arq_worker_discard(struct arq_worker *worker);
 
 /*
  * Is the worker alive? True when it has gone round its loop since the call before; wakes it, so

@@ -317,6 +317,11 @@ struct arq_config_transport {
 	enum arq_config_congestion_control congestion_control;
 };
 
+struct arq_config_admin {
+	char *control; /* the control socket; never NULL */
+	bool control_named; /* the file names it: it must be there */
+};
+
 struct arq_config_gateway {
 	uint32_t workers; /* for UDP sockets; AF_XDP has one worker for each receive queue */
 	char *user; /* to run as after start; NULL: stay who we are */
@@ -330,6 +335,7 @@ struct arq_config_gateway {
 	struct arq_config_route *routes;
 	uint32_t routes_count;
 	struct arq_config_limits limits;
+	struct arq_config_admin admin;
 };
 
 struct arq_config {

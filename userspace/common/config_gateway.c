@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/common/config_check.h"
 
+#include "userspace/common/control.h"
+
 #include <arquant/service.h>
 #include <ctype.h>
 #include <string.h>
@@ -108,6 +110,15 @@ static int check_transport(const struct arq_config_check *check)
 				       RETRY_THRESHOLD_DEFAULT, 0, RETRY_THRESHOLD_MAX);
 }
 
+static int check_admin(const struct arq_config_check *check)
+{
+	struct arq_config_admin *admin = &check->config->gateway.admin;
+
+	admin->control_named = admin->control != NULL;
+	int code = arq_config_resolve(check, &admin->control);
+	return code ? code : arq_config_set_default(check, &admin->control, ARQ_CONTROL_PATH);
+}
+
 static int check_general(const struct arq_config_check *check)
 {
 	struct arq_config_gateway *gateway = &check->config->gateway;
@@ -122,6 +133,8 @@ static int check_general(const struct arq_config_check *check)
 		code = check_connection_ids(check);
 	if (!code)
 		code = check_transport(check);
+	if (!code)
+		code = check_admin(check);
 	return code ? code : check_limits(check);
 }
 

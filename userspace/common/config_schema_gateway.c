@@ -16,6 +16,8 @@
 
 #define USER_NAME_MAX 32 /* useradd(8) */
 
+#define SOCKET_MAX_LENGTH 107 /* unix(7) */
+
 static const cyaml_strval_t ios[] = {
 	{"auto", ARQ_CONFIG_IO_AUTO},
 	{"xsk", ARQ_CONFIG_IO_XSK},
@@ -214,6 +216,11 @@ static const cyaml_schema_field_t transport_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t admin_fields[] = {
+	STRING("control", OPTIONAL, struct arq_config_admin, control, 1, SOCKET_MAX_LENGTH),
+	CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	CYAML_FIELD_UINT("workers", OPTIONAL, struct arq_config_gateway, workers),
 	STRING("user", OPTIONAL, struct arq_config_gateway, user, 1, USER_NAME_MAX),
@@ -229,5 +236,6 @@ const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	LIST("routes", REQUIRED, struct arq_config_gateway, routes, &arq_config_route_entry, 1,
 	     ROUTES_MAX),
 	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_gateway, limits, limits_fields),
+	CYAML_FIELD_MAPPING("admin", OPTIONAL, struct arq_config_gateway, admin, admin_fields),
 	CYAML_FIELD_END,
 };
