@@ -202,6 +202,23 @@ static int clear_path(const struct sockaddr_un *address)
 	return unlink(address->sun_path) == 0 ? 0 : -errno;
 }
 
+/*
+ * The file is born with its group: giving it away later would take CAP_CHOWN, which the service
+ * does not have. Nobody else may connect in the moment before it has its mode.
+ */
+static int bind_as_group(int fd, const struct sockaddr_un *address, gid_t group)
+{
+	gid_t before = getegid();
+	if (geteuid() == 0 && group != (gid_t)-1 && setegid(group) < 0)
+		return -errno;
+	mode_t mask = umask(0177);
+	int code = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+	umask(mask);
+	if (getegid() != before && setegid(before) < 0)
+		return -errno;
+	return code;
+}
+
 static int bind_socket(struct arq_control *control)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -214,20 +231,12 @@ static int bind_socket(struct arq_control *control)
 	control->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->listener < 0)
 		return -errno;
-	/* Nobody else may connect in the moment before the file has its mode. */
-	mode_t mask = umask(0177);
-	code = bind(control->listener, (const struct sockaddr *)&address, sizeof(address)) < 0
-		       ? -errno
-		       : 0;
-	umask(mask);
+	code = bind_as_group(control->listener, &address, control->options.group);
 	if (code != 0) {
 		close(control->listener);
 		control->listener = -1;
 		return code;
 	}
-	if (geteuid() == 0 && control->options.group != (gid_t)-1 &&
-	    chown(address.sun_path, (uid_t)-1, control->options.group) < 0)
-		return -errno;
 	if (chmod(address.sun_path, 0660) < 0 || listen(control->listener, CLIENTS_MAX) < 0)
 		return -errno;
 	return 0;
