@@ -14,7 +14,10 @@ static struct subcommand {
 	const char *summary;
 	char verb[24]; /* for messages about options */
 } subcommands[] = {
+	{"drain", arq_gateway_drain, "give a target no new requests", "gateway drain"},
 	{"reload", arq_gateway_reload, "have it read its configuration again", "gateway reload"},
+	{"status", arq_gateway_status, "show listeners, pools, targets and workers",
+	 "gateway status"},
 	{NULL, NULL, NULL, ""},
 };
 

@@ -9,7 +9,9 @@
 #include <json-c/json.h>
 
 /* `argv[0]` is the name for messages, "gateway reload". Return an exit status. */
+int arq_gateway_drain(int argc, char **argv);
 int arq_gateway_reload(int argc, char **argv);
+int arq_gateway_status(int argc, char **argv);
 
 /* Where to find arquantd, from the options that all have. */
 struct arq_gateway_place {

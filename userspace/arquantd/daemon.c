@@ -8,6 +8,7 @@
 #include "userspace/arquantd/reload.h"
 #include "userspace/arquantd/sandbox.h"
 #include "userspace/arquantd/secret.h"
+#include "userspace/arquantd/status.h"
 #include "userspace/arquantd/worker.h"
 #include "userspace/common/log.h"
 
@@ -137,11 +138,47 @@ static struct json_object *answer_reload(struct daemon *daemon)
 	return answer;
 }
 
+static struct json_object *answer_status(struct daemon *daemon)
+{
+	const struct arq_status_source source = {
+		.generation = daemon->generation,
+		.bindings = &daemon->bindings,
+		.workers = daemon->workers,
+		.workers_count = daemon->shared.workers,
+		.draining = daemon->ends > 0,
+	};
+	struct json_object *answer = json_object_new_object();
+	json_object_object_add(answer, "ok", json_object_new_boolean(true));
+	json_object_object_add(answer, "status", arq_status_read(&source));
+	return answer;
+}
+
+static struct json_object *answer_drain(struct daemon *daemon, struct json_object *request,
+					bool drain)
+{
+	struct json_object *target = NULL, *answer;
+	if (!json_object_object_get_ex(request, "target", &target) ||
+	    !json_object_is_type(target, json_type_string))
+		return arq_control_error("a \"target\" is missing");
+	const char *address = json_object_get_string(target);
+	if (arq_status_drain(daemon->generation, address, drain) == 0)
+		return arq_control_error("no pool has a target of that address; write it as the "
+					 "configuration does ('arquant gateway status --json')");
+	arq_log(ARQ_LOG_INFO, "target %s: %s", address,
+		drain ? "drained, it gets no new requests" : "gets requests again");
+	answer = json_object_new_object();
+	json_object_object_add(answer, "ok", json_object_new_boolean(true));
+	return answer;
+}
+
 static struct json_object *answer(void *user, const char *command, struct json_object *request)
 {
-	(void)request;
 	if (strcmp(command, "reload") == 0)
 		return answer_reload(user);
+	if (strcmp(command, "status") == 0)
+		return answer_status(user);
+	if (strcmp(command, "drain") == 0 || strcmp(command, "undrain") == 0)
+		return answer_drain(user, request, command[0] == 'd');
 	return arq_control_error("this arquantd does not know that command");
 }
 

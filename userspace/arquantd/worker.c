@@ -593,25 +593,46 @@ static void add_counters(struct arq_io_counters *sum, struct arq_io *io)
 	struct arq_io_counters one;
 	arq_io_counters_read(io, &one);
 	sum->rx_packets += one.rx_packets;
-	sum->rx_malformed += one.rx_malformed + one.rx_checksum;
+	sum->rx_bytes += one.rx_bytes;
+	sum->rx_malformed += one.rx_malformed;
+	sum->rx_checksum += one.rx_checksum;
 	sum->rx_ring_full += one.rx_ring_full;
 	sum->tx_packets += one.tx_packets;
-	sum->tx_failed += one.tx_failed + one.tx_no_neighbour;
+	sum->tx_bytes += one.tx_bytes;
+	sum->tx_no_slot += one.tx_no_slot;
+	sum->tx_no_neighbour += one.tx_no_neighbour;
+	sum->tx_failed += one.tx_failed;
+}
+
+static int call_counters(struct arq_worker *worker, void *argument)
+{
+	struct arq_worker_counters *counters = argument;
+	*counters =
+		(struct arq_worker_counters){.no_owner = worker->no_owner, .no_io = worker->no_io};
+	for (size_t i = 0; i < worker->io_count; i++) {
+		if (worker->ios[i])
+			add_counters(&counters->io, worker->ios[i]);
+	}
+	arq_quic_counters_read(worker->endpoint, &counters->quic);
+	arq_proxy_h3_counters_read(worker->proxy, &counters->h3);
+	arq_proxy_counters_read(worker->proxy, &counters->proxy);
+	arq_handover_counters_read(worker->shared->inboxes[worker->index], &counters->inbox);
+	return 0;
+}
+
+int arq_worker_counters_read(struct arq_worker *worker, struct arq_worker_counters *counters)
+{
+	return do_call(worker, call_counters, counters);
 }
 
 void arq_worker_report(struct arq_worker *worker)
 {
-	struct arq_io_counters io = {0};
-	struct arq_quic_counters quic;
-	struct arq_proxy_counters proxy;
-	struct arq_handover_counters inbox;
-	for (size_t i = 0; i < worker->io_count; i++) {
-		if (worker->ios[i])
-			add_counters(&io, worker->ios[i]);
-	}
-	arq_quic_counters_read(worker->endpoint, &quic);
-	arq_proxy_counters_read(worker->proxy, &proxy);
-	arq_handover_counters_read(worker->shared->inboxes[worker->index], &inbox);
+	struct arq_worker_counters all;
+	arq_worker_counters_read(worker, &all);
+	const struct arq_io_counters io = all.io;
+	const struct arq_quic_counters quic = all.quic;
+	const struct arq_proxy_counters proxy = all.proxy;
+	const struct arq_handover_counters inbox = all.inbox;
 	arq_log(ARQ_LOG_INFO,
 		"worker %u: rx %" PRIu64 " (bad %" PRIu64 ", ring full %" PRIu64 "), tx %" PRIu64
 		" (failed %" PRIu64 "), handed over %" PRIu64 ", taken over %" PRIu64
@@ -619,8 +640,8 @@ void arq_worker_report(struct arq_worker *worker)
 		", requests %" PRIu64 ", own answers %" PRIu64 ", upstream connections %" PRIu64
 		" (failed %" PRIu64 "), upstream requests %" PRIu64 ", retries %" PRIu64
 		", resets by client %" PRIu64 ", by upstream %" PRIu64 ", timeouts %" PRIu64,
-		worker->index, io.rx_packets, io.rx_malformed, io.rx_ring_full, io.tx_packets,
-		io.tx_failed, quic.foreign, inbox.accepted,
+		worker->index, io.rx_packets, io.rx_malformed + io.rx_checksum, io.rx_ring_full,
+		io.tx_packets, io.tx_failed + io.tx_no_neighbour, quic.foreign, inbox.accepted,
 		inbox.refused + worker->no_owner + worker->no_io, quic.dropped_no_listener,
 		quic.accepted, proxy.requests, proxy.direct, proxy.upstream_connects,
 		proxy.upstream_failed, proxy.upstream_requests, proxy.retries, proxy.client_resets,

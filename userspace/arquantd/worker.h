@@ -74,6 +74,20 @@ bool arq_worker_check(struct arq_worker *worker);
 /* Waits for the thread, if it was started. Returns 0, or the negative errno that ended it. */
 int arq_worker_join(struct arq_worker *worker);
 
+/* All that a worker counts; of io the sum over its sockets. */
+struct arq_worker_counters {
+	struct arq_io_counters io;
+	struct arq_quic_counters quic;
+	struct arq_h3_counters h3;
+	struct arq_proxy_counters proxy;
+	struct arq_handover_counters inbox;
+	uint64_t no_owner; /* packets whose connection id names a worker that does not exist */
+	uint64_t no_io; /* packets handed to it of a binding that it has no io of */
+};
+
+/* As of one moment between two rounds. Returns 0, or -ESHUTDOWN when the worker has ended. */
+int arq_worker_counters_read(struct arq_worker *worker, struct arq_worker_counters *counters);
+
 /* Writes one line with its counters to the log; not while the thread runs. */
 void arq_worker_report(struct arq_worker *worker);
 

@@ -98,6 +98,11 @@ void arq_proxy_shared_on_release(struct arq_proxy_shared *shared, void (*release
 	shared->user = user;
 }
 
+struct arq_members *arq_proxy_shared_members(const struct arq_proxy_shared *shared, uint32_t i)
+{
+	return shared->pools[i].members;
+}
+
 struct arq_proxy_shared *arq_proxy_shared_get(struct arq_proxy_shared *shared)
 {
 	atomic_fetch_add_explicit(&shared->references, 1, memory_order_relaxed);
@@ -318,4 +323,9 @@ void arq_proxy_close(struct arq_proxy *proxy)
 void arq_proxy_counters_read(const struct arq_proxy *proxy, struct arq_proxy_counters *counters)
 {
 	*counters = proxy->counters;
+}
+
+void arq_proxy_h3_counters_read(const struct arq_proxy *proxy, struct arq_h3_counters *counters)
+{
+	arq_h3_counters_read(proxy->h3, counters);
 }

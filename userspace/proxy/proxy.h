@@ -27,6 +27,7 @@
 
 #include "userspace/common/config.h"
 #include "userspace/common/error.h"
+#include "userspace/http3/http3.h"
 #include "userspace/io/io.h"
 #include "userspace/quic/quic.h"
 
@@ -37,6 +38,7 @@
 struct arq_proxy_shared;
 struct arq_proxy;
 struct arq_view;
+struct arq_members;
 
 /*
  * Compiles what the configuration says; it is borrowed and must outlive the result. `previous` is
@@ -58,6 +60,9 @@ void arq_proxy_shared_on_release(struct arq_proxy_shared *shared, void (*release
 /* Any thread. */
 struct arq_proxy_shared *arq_proxy_shared_get(struct arq_proxy_shared *shared);
 void arq_proxy_shared_put(struct arq_proxy_shared *shared); /* NULL is allowed */
+
+/* What the daemon knows of the targets of pool `i` of its configuration; lives as `shared`. */
+struct arq_members *arq_proxy_shared_members(const struct arq_proxy_shared *shared, uint32_t i);
 
 struct arq_proxy_options {
 	struct arq_proxy_shared *shared; /* the proxy takes references of its own */
@@ -140,5 +145,8 @@ struct arq_proxy_counters {
 };
 
 void arq_proxy_counters_read(const struct arq_proxy *proxy, struct arq_proxy_counters *counters);
+
+/* Of its HTTP/3, both sides together. */
+void arq_proxy_h3_counters_read(const struct arq_proxy *proxy, struct arq_h3_counters *counters);
 
 #endif

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "userspace/arquantd/status.h"
+
+#include "userspace/proxy/member.h"
+
+#include <time.h>
+
+static void add(struct json_object *object, const char *key, uint64_t value)
+{
+	json_object_object_add(object, key, json_object_new_uint64(value));
+}
+
+/* Counters of a room, by the list that the room has of them. */
+#define ADD(name, meaning) add(object, #name, counters->name);
+
+static struct json_object *quic(const struct arq_quic_counters *counters)
+{
+	struct json_object *object = json_object_new_object();
+	ARQ_QUIC_COUNTERS(ADD)
+	add(object, "connections", counters->connections);
+	add(object, "half_open", counters->half_open);
+	add(object, "closing", counters->closing);
+	add(object, "memory", counters->memory);
+	add(object, "memory_peak", counters->memory_peak);
+	return object;
+}
+
+static struct json_object *http3(const struct arq_h3_counters *counters)
+{
+	struct json_object *object = json_object_new_object();
+	ARQ_H3_COUNTERS(ADD)
+	add(object, "sessions", counters->sessions);
+	add(object, "streams", counters->streams);
+	add(object, "slabs", counters->slabs);
+	add(object, "memory", counters->memory);
+	return object;
+}
+
+static struct json_object *proxy(const struct arq_proxy_counters *counters)
+{
+	struct json_object *object = json_object_new_object();
+	ARQ_PROXY_COUNTERS(ADD)
+	add(object, "exchanges", counters->exchanges);
+	return object;
+}
+
+static struct json_object *io(const struct arq_io_counters *counters)
+{
+	struct json_object *object = json_object_new_object();
+	add(object, "rx_packets", counters->rx_packets);
+	add(object, "rx_bytes", counters->rx_bytes);
+	add(object, "rx_malformed", counters->rx_malformed);
+	add(object, "rx_checksum", counters->rx_checksum);
+	add(object, "rx_ring_full", counters->rx_ring_full);
+	add(object, "tx_packets", counters->tx_packets);
+	add(object, "tx_bytes", counters->tx_bytes);
+	add(object, "tx_no_slot", counters->tx_no_slot);
+	add(object, "tx_no_neighbour", counters->tx_no_neighbour);
+	add(object, "tx_failed", counters->tx_failed);
+	return object;
+}
+
+static struct json_object *handover(const struct arq_worker_counters *counters)
+{
+	struct json_object *object = json_object_new_object();
+	add(object, "accepted", counters->inbox.accepted);
+	add(object, "refused", counters->inbox.refused);
+	add(object, "no_owner", counters->no_owner);
+	add(object, "no_io", counters->no_io);
+	return object;
+}
+
+static struct json_object *worker(const struct arq_worker_counters *counters, uint16_t index)
+{
+	struct json_object *object = json_object_new_object();
+	add(object, "worker", index);
+	json_object_object_add(object, "io", io(&counters->io));
+	json_object_object_add(object, "handover", handover(counters));
+	json_object_object_add(object, "quic", quic(&counters->quic));
+	json_object_object_add(object, "http3", http3(&counters->h3));
+	json_object_object_add(object, "proxy", proxy(&counters->proxy));
+	return object;
+}
+
+static struct json_object *listeners(const struct arq_status_source *source)
+{
+	const struct arq_config_gateway *gateway = &source->generation->config->gateway;
+	struct json_object *list = json_object_new_array();
+	for (uint32_t i = 0; i < gateway->listeners_count; i++) {
+		const struct arq_binding *binding =
+			&source->bindings->list[source->bindings->of_listener[i]];
+		struct json_object *object = json_object_new_object();
+		json_object_object_add(object, "name",
+				       json_object_new_string(gateway->listeners[i].name));
+		json_object_object_add(object, "address",
+				       json_object_new_string(gateway->listeners[i].address_text));
+		json_object_object_add(object, "io",
+				       json_object_new_string(binding->xsk ? "xsk" : "udp"));
+		if (binding->xsk)
+			json_object_object_add(object, "interface",
+					       json_object_new_string(binding->interface));
+		add(object, "workers", binding->workers);
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
+static struct json_object *target(const struct arq_members *members, size_t i, uint64_t now)
+{
+	struct json_object *object = json_object_new_object();
+	struct arq_member_status status;
+	arq_member_status(members, i, now, &status);
+	json_object_object_add(object, "address", json_object_new_string(status.address));
+	json_object_object_add(object, "usable",
+			       json_object_new_boolean(arq_member_usable(members, i, now)));
+	json_object_object_add(object, "healthy", json_object_new_boolean(status.healthy));
+	json_object_object_add(object, "drained", json_object_new_boolean(status.drained));
+	add(object, "ejected_ms", status.ejected_for / 1000000);
+	add(object, "failures", status.failures);
+	add(object, "ejections", status.ejections);
+	return object;
+}
+
+static struct json_object *pools(const struct arq_generation *generation, uint64_t now)
+{
+	const struct arq_config_gateway *gateway = &generation->config->gateway;
+	struct json_object *list = json_object_new_array();
+	for (uint32_t i = 0; i < gateway->pools_count; i++) {
+		const struct arq_members *members = arq_proxy_shared_members(generation->proxy, i);
+		struct json_object *object = json_object_new_object();
+		struct json_object *targets = json_object_new_array();
+		for (size_t j = 0; j < arq_members_count(members); j++)
+			json_object_array_add(targets, target(members, j, now));
+		json_object_object_add(object, "name",
+				       json_object_new_string(gateway->pools[i].name));
+		json_object_object_add(object, "targets", targets);
+		json_object_array_add(list, object);
+	}
+	return list;
+}
+
+static uint64_t clock_now(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+size_t arq_status_drain(const struct arq_generation *generation, const char *address, bool drain)
+{
+	size_t found = 0;
+	for (uint32_t i = 0; i < generation->config->gateway.pools_count; i++)
+		found += arq_members_drain(arq_proxy_shared_members(generation->proxy, i), address,
+					   drain, clock_now());
+	return found;
+}
+
+struct json_object *arq_status_read(const struct arq_status_source *source)
+{
+	struct json_object *object = json_object_new_object();
+	struct json_object *workers = json_object_new_array();
+	json_object_object_add(object, "version", json_object_new_string(ARQUANT_VERSION));
+	add(object, "generation", source->generation->number);
+	json_object_object_add(object, "config",
+			       json_object_new_string(source->generation->config->path));
+	json_object_object_add(object, "draining", json_object_new_boolean(source->draining));
+	json_object_object_add(object, "listeners", listeners(source));
+	json_object_object_add(object, "pools", pools(source->generation, clock_now()));
+	for (uint16_t i = 0; i < source->workers_count; i++) {
+		struct arq_worker_counters counters;
+		if (arq_worker_counters_read(source->workers[i], &counters) == 0)
+			json_object_array_add(workers, worker(&counters, i));
+	}
+	json_object_object_add(object, "workers", workers);
+	return object;
+}
