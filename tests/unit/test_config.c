@@ -338,6 +338,12 @@ static const struct bad {
 	 "6:50: gateway.routes[0].respond.content_type: ", "cannot be a header's value"},
 	{GATEWAY "  admin: {port: 9464}\n" ROUTE, "6:11: gateway.admin.port: ", "unknown key"},
 	{GATEWAY "  admin: {control: \"\"}\n" ROUTE, "6:20: gateway.admin.control: ", ""},
+	{GATEWAY ROUTE "  forwarding: {via: 'a b'}\n",
+	 "7:21: gateway.forwarding.via: ", "is no name"},
+	{GATEWAY ROUTE "  forwarding: {request_id: drop}\n",
+	 "7:28: gateway.forwarding.request_id: ", "pass, keep, make"},
+	{GATEWAY ROUTE "  forwarding: {alt_svc: \"a\\nb\"}\n",
+	 "7:25: gateway.forwarding.alt_svc: ", "cannot be a header's value"},
 };
 
 Test(config, refuses_each_wrong_file_in_one_line)

@@ -492,6 +492,20 @@ Test(exchange, redirects)
 	lab_stop(lab);
 }
 
+Test(exchange, refuses_requests_that_come_round)
+{
+	struct lab *lab = lab_start_with(1, NULL, "    - pool: p\n  forwarding: { via: edge-1 }\n");
+	struct lab_call call = {0}, round = {.via = "1.1 other, 3 edge-1"};
+	lab_call(lab, &call, "GET", "a.test", "/download/10", false);
+	lab_call(lab, &round, "GET", "a.test", "/download/10", false);
+	LAB_UNTIL(lab, call.response.closed && round.response.closed);
+	expect_complete(&call, 200, 10);
+	cr_assert_str_eq(lab_value(&call.response, "via"), "3 edge-1");
+	cr_assert_eq(round.response.status, 508);
+	cr_assert_eq(lab->backends[0].count, 1);
+	lab_stop(lab);
+}
+
 Test(exchange, refuses_what_no_route_can_be_told_for)
 {
 	struct lab *lab = lab_start_with(1, NULL,

@@ -39,6 +39,8 @@ static const struct line lines[] = {
 	{"te", "", false, false},
 	{"x-forwarded-for", "10.9.8.7", false, true},
 	{"forwarded", "for=10.9.8.7", false, true},
+	{"x-forwarded-proto", "http", false, true},
+	{"x-forwarded-host", "evil", false, true},
 	{"x-forwarded-fox", "kept", true, true},
 	{"via", "1.1 before", true, true},
 	{"cookie", "a=b", true, true},
@@ -79,19 +81,179 @@ Test(fields, of_a_response_lose_what_is_for_this_hop)
 	check(false);
 }
 
-Test(fields, name_the_client_without_port)
+static char name[] = "arquant", own[] = "edge-1", service[] = "h3=\":443\"";
+
+struct added {
+	struct arq_h3_field out[ARQ_FIELDS_SENT];
+	struct arq_fields_texts texts;
+	size_t count;
+};
+
+static void add(struct added *added, const struct arq_config_forwarding *config,
+		const struct arq_h3_request *request, const char *client)
+{
+	static struct arq_fields_random random = {{1, 2}};
+	union arq_address address;
+	cr_assert_eq(arq_address_parse(&address, client), 0);
+	const struct arq_fields_request from = {config, request, &address, &random};
+	added->count = arq_fields_of_request(&from, &added->texts, added->out);
+}
+
+/* The only line of that name; NULL for none. */
+static const struct arq_h3_text *value_of(const struct added *added, const char *wanted)
+{
+	const struct arq_h3_text *found = NULL;
+	for (size_t i = 0; i < added->count; i++) {
+		if (!equal(added->out[i].name, wanted))
+			continue;
+		cr_assert_null(found, "%s twice", wanted);
+		found = &added->out[i].value;
+	}
+	return found;
+}
+
+static void expect_value(const struct added *added, const char *wanted, const char *value)
+{
+	const struct arq_h3_text *found = value_of(added, wanted);
+	cr_assert(value ? found && equal(*found, value) : !found, "%s: %.*s", wanted,
+		  found ? (int)found->length : 0, found ? found->data : "");
+}
+
+Test(fields, say_whom_a_request_is_from)
 {
 	static const struct {
-		const char *address, *value;
-	} clients[] = {{"192.0.2.7:4711", "192.0.2.7"}, {"[2001:db8::7]:4711", "2001:db8::7"}};
+		const char *address, *plain, *forwarded;
+	} clients[] = {
+		{"192.0.2.7:4711", "192.0.2.7", "for=192.0.2.7;proto=https;host=\"a.test:1\""},
+		{"[2001:db8::7]:4711", "2001:db8::7",
+		 "for=\"[2001:db8::7]\";proto=https;host=\"a.test:1\""},
+	};
+	struct arq_config_forwarding config = {.via = name, .x_forwarded = true, .forwarded = true};
+	struct arq_h3_request request = {.scheme = text("https"), .authority = text("a.test:1")};
+	struct added added;
+
 	for (size_t i = 0; i < COUNT(clients); i++) {
-		union arq_address address;
-		char value[ARQ_FORWARDED_FOR_MAX];
-		cr_assert_eq(arq_address_parse(&address, clients[i].address), 0);
-		struct arq_h3_field field = arq_fields_forwarded_for(&address, value);
-		cr_assert(equal(field.name, "x-forwarded-for"));
-		cr_assert(equal(field.value, clients[i].value));
+		add(&added, &config, &request, clients[i].address);
+		expect_value(&added, "x-forwarded-for", clients[i].plain);
+		expect_value(&added, "x-forwarded-proto", "https");
+		expect_value(&added, "x-forwarded-host", "a.test:1");
+		expect_value(&added, "forwarded", clients[i].forwarded);
+		expect_value(&added, "via", "3 arquant");
+		expect_value(&added, "early-data", NULL);
 	}
+	request.authority = text("a\"b");
+	add(&added, &config, &request, "192.0.2.7:1");
+	expect_value(&added, "forwarded", "for=192.0.2.7;proto=https");
+	config.x_forwarded = config.forwarded = false;
+	add(&added, &config, &request, "192.0.2.7:1");
+	cr_assert_eq(added.count, 1);
+}
+
+Test(fields, mark_early_requests_once)
+{
+	const struct arq_config_forwarding config = {.via = name};
+	struct arq_h3_field sent[] = {{text("early-data"), text("1")}};
+	struct arq_h3_request request = {.fields = sent, .field_count = 1};
+	struct added added;
+
+	add(&added, &config, &request, "192.0.2.7:1");
+	expect_value(&added, "early-data", "1"); /* of a hop before us: RFC 8470, section 5.1 */
+	request.early = true;
+	add(&added, &config, &request, "192.0.2.7:1");
+	expect_value(&added, "early-data", "1");
+	request.field_count = 0;
+	add(&added, &config, &request, "192.0.2.7:1");
+	expect_value(&added, "early-data", "1");
+}
+
+#define TRACE "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+Test(fields, keep_or_make_what_names_a_request)
+{
+	static const struct {
+		enum arq_config_mark mark;
+		const char *id, *trace; /* as the client sent them, NULL: not */
+		bool kept;
+	} cases[] = {
+		{ARQ_CONFIG_MARK_PASS, "a b", "x", true},
+		{ARQ_CONFIG_MARK_KEEP, "a-1", TRACE, true},
+		{ARQ_CONFIG_MARK_KEEP, "a b", "00" TRACE, false},
+		{ARQ_CONFIG_MARK_KEEP, "",
+		 "00-0AF7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", false},
+		{ARQ_CONFIG_MARK_KEEP, NULL, NULL, false},
+		{ARQ_CONFIG_MARK_MAKE, "a-1", TRACE, false},
+	};
+	char before[33] = "";
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct arq_config_forwarding config = {
+			.via = name, .request_id = cases[i].mark, .traceparent = cases[i].mark};
+		struct arq_h3_field sent[2];
+		struct arq_h3_request request = {.fields = sent};
+		struct added added;
+		if (cases[i].id) {
+			sent[0] = (struct arq_h3_field){text("x-request-id"), text(cases[i].id)};
+			sent[1] = (struct arq_h3_field){text("traceparent"), text(cases[i].trace)};
+			request.field_count = 2;
+		}
+		add(&added, &config, &request, "192.0.2.7:1");
+		if (cases[i].kept) {
+			expect_value(&added, "x-request-id", cases[i].id);
+			expect_value(&added, "traceparent", cases[i].trace);
+			continue;
+		}
+		const struct arq_h3_text *id = value_of(&added, "x-request-id");
+		const struct arq_h3_text *trace = value_of(&added, "traceparent");
+		cr_assert(id && id->length == 32 && memcmp(id->data, before, 32) != 0);
+		cr_assert(trace && trace->length == 55 && memcmp(trace->data, "00-", 3) == 0);
+		memcpy(before, id->data, 32);
+	}
+}
+
+Test(fields, of_responses_have_via_and_alt_svc)
+{
+	struct arq_config_forwarding config = {.via = own};
+	struct arq_h3_field sent[] = {{text("alt-svc"), text("clear")}, {text("a"), text("b")}};
+	const struct arq_h3_response response = {200, sent, 2};
+	struct added added;
+
+	added.count = arq_fields_of_response(&config, &response, &added.texts, added.out);
+	expect_value(&added, "via", "3 edge-1");
+	expect_value(&added, "alt-svc", "clear");
+	config.alt_svc = service;
+	added.count = arq_fields_of_response(&config, &response, &added.texts, added.out);
+	expect_value(&added, "alt-svc", "h3=\":443\"");
+	expect_value(&added, "a", "b");
+}
+
+Test(fields, tell_loops)
+{
+	static const struct {
+		const char *via;
+		bool loop;
+	} cases[] = {
+		{"3 edge-1", true},
+		{"1.1 a, 3 EDGE-1 (comment), 2 b", true},
+		{"HTTP/1.1\tedge-1", true},
+		{"3 edge-10", false},
+		{"edge-1 3", false},
+		{"edge-1", false},
+		{"", false},
+		{",, ,", false},
+		{"3 a (edge-1)", false},
+	};
+	const struct arq_config_forwarding ours = {.via = own, .via_is_ours = true};
+	const struct arq_config_forwarding defaults = {.via = name};
+	struct arq_h3_field lines_of_via[8];
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const struct arq_h3_field one = {text("via"), text(cases[i].via)};
+		cr_expect_eq(arq_fields_loop(&ours, &one, 1), cases[i].loop, "%s", cases[i].via);
+	}
+	for (size_t i = 0; i < 8; i++)
+		lines_of_via[i] = (struct arq_h3_field){text("via"), text("3 arquant")};
+	cr_expect_not(arq_fields_loop(&defaults, lines_of_via, 7));
+	cr_expect(arq_fields_loop(&defaults, lines_of_via, 8));
 }
 
 Test(fields, change_as_a_route_says)
@@ -118,9 +280,9 @@ Test(fields, change_as_a_route_says)
 
 Test(message, keeps_its_own_copy_of_a_request)
 {
-	char path[] = "/a?b", authority[] = "example.com:8443", name[] = "x-one", value[] = "1";
+	char path[] = "/a?b", authority[] = "example.com:8443", line[] = "x-one", value[] = "1";
 	struct arq_h3_field fields[] = {
-		{text(name), text(value)},
+		{text(line), text(value)},
 		{text("via"), text("1.1 before")},
 	};
 	struct arq_h3_request request = {
@@ -135,7 +297,7 @@ Test(message, keeps_its_own_copy_of_a_request)
 	cr_assert_not_null(copy);
 	memset(path, '#', sizeof(path));
 	memset(authority, '#', sizeof(authority));
-	memset(name, '#', sizeof(name));
+	memset(line, '#', sizeof(line));
 	memset(value, '#', sizeof(value));
 	memset(fields, 0, sizeof(fields));
 

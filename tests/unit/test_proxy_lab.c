@@ -409,6 +409,7 @@ void lab_call(struct lab *lab, struct lab_call *call, const char *method, const 
 		{arq_h3_text("x-forwarded-for"), arq_h3_text("10.6.6.6")},
 		{arq_h3_text("x-mine"), arq_h3_text("1")},
 		{arq_h3_text("te"), arq_h3_text("trailers")},
+		{arq_h3_text("via"), arq_h3_text(call->via ? call->via : "")},
 	};
 	const struct arq_h3_request request = {
 		.method = arq_h3_text(method),
@@ -416,7 +417,7 @@ void lab_call(struct lab *lab, struct lab_call *call, const char *method, const 
 		.authority = arq_h3_text(authority),
 		.path = arq_h3_text(path),
 		.fields = fields,
-		.field_count = 3,
+		.field_count = call->via ? 4 : 3,
 	};
 	cr_assert_eq(arq_h3_request(lab->session, &request, body, &call_ops, call, &call->stream),
 		     0);

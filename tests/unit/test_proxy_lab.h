@@ -47,6 +47,7 @@ struct lab_call {
 	uint64_t uploaded;
 	bool finish; /* after the upload; with the trailer if that is set */
 	bool trailer;
+	const char *via; /* sent with the request; NULL: none */
 	struct arq_h3_stream *stream; /* NULL once closed */
 };
 

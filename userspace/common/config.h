@@ -334,6 +334,7 @@ struct arq_config_gateway {
 	uint32_t pools_count;
 	struct arq_config_route *routes;
 	uint32_t routes_count;
+	struct arq_config_forwarding forwarding;
 	struct arq_config_limits limits;
 	struct arq_config_admin admin;
 };

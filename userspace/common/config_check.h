@@ -28,6 +28,9 @@ int arq_config_check_pool_health(const struct arq_config_check *check, uint32_t 
 int arq_config_check_pool_limits(const struct arq_config_check *check, uint32_t i); /* of it */
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i);
 
+/* What all forwarded messages are given. */
+int arq_config_check_forwarding(const struct arq_config_check *check);
+
 /* Of a route, what becomes of its requests; after the conditions. */
 int arq_config_check_route_action(const struct arq_config_check *check, uint32_t i);
 

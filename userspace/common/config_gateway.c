@@ -135,6 +135,8 @@ static int check_general(const struct arq_config_check *check)
 		code = check_transport(check);
 	if (!code)
 		code = check_admin(check);
+	if (!code)
+		code = arq_config_check_forwarding(check);
 	return code ? code : check_limits(check);
 }
 

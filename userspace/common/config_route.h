@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A route as the configuration has it: which requests it is for, what becomes of them, and what is
- * changed on the way. Part of the configuration's tree; see config.h for who owns what. The first
- * route that matches in file order wins.
+ * changed on the way, for one route and for all. Part of the configuration's tree; see config.h for
+ * who owns what. The first route that matches in file order wins.
  */
 #ifndef ARQUANT_COMMON_CONFIG_ROUTE_H
 #define ARQUANT_COMMON_CONFIG_ROUTE_H
@@ -63,6 +63,24 @@ struct arq_config_headers {
 	uint32_t set_count;
 	struct arq_config_header *add;
 	uint32_t add_count;
+};
+
+/* What the gateway does with a field that names a request, see fields.h. */
+enum arq_config_mark {
+	ARQ_CONFIG_MARK_PASS, /* nothing: it goes on, or is not there */
+	ARQ_CONFIG_MARK_KEEP, /* goes on when it is well-formed; else one is made */
+	ARQ_CONFIG_MARK_MAKE, /* always a new one */
+};
+
+/* What every message that goes on is given, whatever its route. */
+struct arq_config_forwarding {
+	char *via; /* our name in Via; "arquant" when absent */
+	bool via_is_ours; /* it was given, so a Via with it was written here */
+	bool x_forwarded; /* X-Forwarded-For, -Proto and -Host */
+	bool forwarded; /* RFC 7239 */
+	enum arq_config_mark request_id; /* X-Request-Id */
+	enum arq_config_mark traceparent; /* W3C Trace Context */
+	char *alt_svc; /* of final responses; NULL: as the upstream says */
 };
 
 struct arq_config_route {

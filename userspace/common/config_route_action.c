@@ -12,6 +12,8 @@
 
 #define WEIGHT_MAX 1000000
 
+#define VIA_DEFAULT "arquant"
+
 /* --- pools ------------------------------------------------------------------------------------ */
 
 static int find_pool(const struct arq_config_check *check, struct arq_field field, const char *name,
@@ -213,6 +215,24 @@ static int check_headers(const struct arq_config_check *check, uint32_t i, const
 		code = check_change(check, arq_field("gateway.routes[%u].%s.add[%u]", i, which, j),
 				    &headers->add[j]);
 	return code;
+}
+
+int arq_config_check_forwarding(const struct arq_config_check *check)
+{
+	struct arq_config_forwarding *forwarding = &check->config->gateway.forwarding;
+	struct arq_field via = arq_field("gateway.forwarding.via");
+	int code = 0;
+
+	if (!arq_document_has(check->document, arq_field("gateway.forwarding.x_forwarded")))
+		forwarding->x_forwarded = true;
+	forwarding->via_is_ours = forwarding->via;
+	if (forwarding->via)
+		code = arq_config_check_name(check, via, forwarding->via);
+	if (!code)
+		code = arq_config_set_default(check, &forwarding->via, VIA_DEFAULT);
+	return code ? code
+		    : arq_config_check_header_value(check, arq_field("gateway.forwarding.alt_svc"),
+						    forwarding->alt_svc);
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */

@@ -24,6 +24,9 @@ extern const cyaml_schema_field_t arq_config_pool_fields[];
 /* Of an entry of the list `gateway.routes`. */
 extern const cyaml_schema_value_t arq_config_route_entry;
 
+/* Of the mapping `gateway.forwarding`. */
+extern const cyaml_schema_field_t arq_config_forwarding_fields[];
+
 /* --- what the schema is written with ---------------------------------------------------------- */
 
 #define NAME_MAX_LENGTH    63

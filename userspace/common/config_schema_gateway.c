@@ -235,6 +235,8 @@ const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	LIST("pools", OPTIONAL, struct arq_config_gateway, pools, &pool_entry, 0, POOLS_MAX),
 	LIST("routes", REQUIRED, struct arq_config_gateway, routes, &arq_config_route_entry, 1,
 	     ROUTES_MAX),
+	CYAML_FIELD_MAPPING("forwarding", OPTIONAL, struct arq_config_gateway, forwarding,
+			    arq_config_forwarding_fields),
 	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_gateway, limits, limits_fields),
 	CYAML_FIELD_MAPPING("admin", OPTIONAL, struct arq_config_gateway, admin, admin_fields),
 	CYAML_FIELD_END,

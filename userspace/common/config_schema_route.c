@@ -122,3 +122,19 @@ static const cyaml_schema_field_t route_fields[] = {
 const cyaml_schema_value_t arq_config_route_entry = {
 	CYAML_VALUE_MAPPING(REQUIRED, struct arq_config_route, route_fields),
 };
+
+static const cyaml_strval_t marks[] = {
+	{"pass", ARQ_CONFIG_MARK_PASS},
+	{"keep", ARQ_CONFIG_MARK_KEEP},
+	{"make", ARQ_CONFIG_MARK_MAKE},
+};
+
+const cyaml_schema_field_t arq_config_forwarding_fields[] = {
+	STRING("via", OPTIONAL, struct arq_config_forwarding, via, 1, NAME_MAX_LENGTH),
+	CYAML_FIELD_BOOL("x_forwarded", OPTIONAL, struct arq_config_forwarding, x_forwarded),
+	CYAML_FIELD_BOOL("forwarded", OPTIONAL, struct arq_config_forwarding, forwarded),
+	WORD("request_id", struct arq_config_forwarding, request_id, marks),
+	WORD("traceparent", struct arq_config_forwarding, traceparent, marks),
+	STRING("alt_svc", OPTIONAL, struct arq_config_forwarding, alt_svc, 1, HEADER_VALUE_MAX),
+	CYAML_FIELD_END,
+};

@@ -18,11 +18,12 @@ const struct arq_config_response *arq_answer_own(unsigned int status)
 		"the upstream failed\n",
 		"no upstream is available\n",
 		"the upstream did not answer in time\n",
+		"this request was here before\n",
 	};
 	static const struct arq_config_response responses[] = {
 		{400, texts[0], plain}, {404, texts[1], plain}, {500, texts[2], plain},
 		{501, texts[3], plain}, {502, texts[4], plain}, {503, texts[5], plain},
-		{504, texts[6], plain},
+		{504, texts[6], plain}, {508, texts[7], plain},
 	};
 	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
 		if (responses[i].status == status)

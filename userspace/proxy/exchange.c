@@ -32,6 +32,11 @@ struct exchange {
 	bool over; /* the response is complete or given up: nothing more to couple */
 };
 
+static const struct arq_config_forwarding *forwarding_of(const struct arq_view *view)
+{
+	return &arq_view_shared(view)->gateway->forwarding;
+}
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static void free_if_done(struct exchange *x)
@@ -214,7 +219,7 @@ static void on_upstream_information(struct arq_h3_stream *stream, void *user,
 	if (!x || x->over || response->field_count > ARQ_FIELDS_MAX)
 		return;
 	/* One that cannot be passed on is no loss: it is a hint. */
-	size_t count = arq_forward_response(x->route, response, false, fields);
+	size_t count = arq_fields_forward(response->fields, response->field_count, false, fields);
 	(void)arq_h3_stream_inform(x->client, response->status, fields, count);
 }
 
@@ -222,6 +227,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 				 const struct arq_h3_response *response)
 {
 	struct exchange *x = user;
+	struct arq_fields_texts texts;
 	struct arq_h3_field fields[ARQ_FIELDS_SENT];
 	(void)stream;
 	if (!x || x->over)
@@ -230,7 +236,8 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 		break_off(x);
 		return;
 	}
-	size_t count = arq_forward_response(x->route, response, true, fields);
+	size_t count =
+		arq_forward_response(x->route, forwarding_of(x->view), response, &texts, fields);
 	if (arq_h3_stream_respond(x->client, response->status, fields, count, false) != 0) {
 		break_off(x);
 		return;
@@ -457,6 +464,8 @@ static int exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client
 {
 	const struct arq_forward forward = {
 		.route = route,
+		.config = forwarding_of(proxy->view),
+		.random = &proxy->random,
 		.scratch = proxy->scratch,
 		.client = client_address(client),
 	};
@@ -507,7 +516,16 @@ static void refuse(const struct begin *begin, unsigned int status)
 /* Of what could not be made from a request and its route. */
 static unsigned int status_of(int code)
 {
-	return code == -E2BIG ? 400 : code == -EINVAL ? 500 : 503;
+	switch (code) {
+	case -E2BIG:
+		return 400;
+	case -EINVAL:
+		return 500;
+	case -ELOOP:
+		return 508;
+	default:
+		return 503;
+	}
 }
 
 static void redirect(const struct begin *begin, const struct arq_route *route)

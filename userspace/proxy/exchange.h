@@ -26,7 +26,8 @@
  *	no upstream to be had			502, 503 or 504, see pool.h
  *
  * The proxy answers by itself: routes with `respond` or `redirect`, 404 where no route matches, 400
- * where none can be told (route.h), 500 where a rewrite gives no path, 501 for CONNECT.
+ * where none can be told (route.h), 500 where a rewrite gives no path, 501 for CONNECT,
+ * 508 for a request that was here before.
  */
 #ifndef ARQUANT_PROXY_EXCHANGE_H
 #define ARQUANT_PROXY_EXCHANGE_H

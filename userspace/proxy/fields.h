@@ -5,10 +5,14 @@
  *
  *	removed	connection-specific fields (Connection, Keep-Alive, Proxy-Connection,
  *		Transfer-Encoding, Upgrade, HTTP2-Settings); TE, unless it says just "trailers";
- *		of requests also X-Forwarded-For and Forwarded: this is the front door, whatever a
- *		client writes there is no knowledge of ours
- *	added	Via: "3 arquant", after those that are there, to requests and final responses;
- *		to requests X-Forwarded-For: the client's validated address, without port
+ *		of requests also X-Forwarded-For, -Proto, -Host and Forwarded: this is the front
+ *		door, whatever a client writes there is no knowledge of ours
+ *	added	Via: "3 NAME", after those that are there, to requests and final responses;
+ *		to requests, as the configuration has it (struct arq_config_forwarding):
+ *		X-Forwarded-For: the client's validated address, without port; -Proto and -Host: the
+ *		scheme and authority it asked for; Forwarded with the same; X-Request-Id and
+ *		traceparent; Early-Data: 1 when it came in 0-RTT (RFC 8470);
+ *		to final responses Alt-Svc, in the place of the upstream's
  *
  * Everything else goes through unchanged and in order.
  */
@@ -46,12 +50,45 @@ size_t arq_fields_forward(const struct arq_h3_field *fields, size_t count, bool 
 size_t arq_fields_change(const struct arq_config_headers *headers, struct arq_h3_field *fields,
 			 size_t count);
 
-/* The Via line that this hop adds. */
-struct arq_h3_field arq_fields_via(void);
+/* Where the values of added lines are written, and lent from. */
+struct arq_fields_texts {
+	char via[80];
+	char forwarded_for[ARQ_FORWARDED_FOR_MAX];
+	char forwarded[512];
+	char request_id[33];
+	char traceparent[56];
+};
 
-/* The X-Forwarded-For line for a client; its value is written to `text`, and borrowed from there.
+/* Random enough for names that shall differ; seed both, not with zero alone. */
+struct arq_fields_random {
+	uint64_t state[2];
+};
+
+struct arq_fields_request {
+	const struct arq_config_forwarding *config;
+	const struct arq_h3_request *request;
+	const union arq_address *client;
+	struct arq_fields_random *random;
+};
+
+/*
+ * The fields of a request as they go on: those that are forwarded, and those that are added, in
+ * `out`. They are borrowed from the request and from `texts`. Returns how many.
  */
-struct arq_h3_field arq_fields_forwarded_for(const union arq_address *client,
-					     char text[ARQ_FORWARDED_FOR_MAX]);
+size_t arq_fields_of_request(const struct arq_fields_request *from, struct arq_fields_texts *texts,
+			     struct arq_h3_field out[ARQ_FIELDS_SENT]);
+
+/* The same of a final response. */
+size_t arq_fields_of_response(const struct arq_config_forwarding *config,
+			      const struct arq_h3_response *response,
+			      struct arq_fields_texts *texts,
+			      struct arq_h3_field out[ARQ_FIELDS_SENT]);
+
+/*
+ * Whether a request has been here before, by its Via lines: with a name of our own at once, with
+ * the default, which other gateways may have too, when it is there eight times.
+ */
+bool arq_fields_loop(const struct arq_config_forwarding *config, const struct arq_h3_field *fields,
+		     size_t count);
 
 #endif

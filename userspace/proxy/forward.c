@@ -9,13 +9,17 @@ int arq_forward_request(const struct arq_forward *forward, const struct arq_h3_r
 			struct arq_message_request **head)
 {
 	const struct arq_config_rewrite *rewrite = forward->route->config->rewrite;
+	const struct arq_fields_request from = {forward->config, request, forward->client,
+						forward->random};
 	struct arq_h3_field fields[ARQ_FIELDS_SENT];
+	struct arq_fields_texts texts;
 	struct arq_rewrite_output output;
-	char forwarded_for[ARQ_FORWARDED_FOR_MAX];
 	struct arq_h3_request out = *request;
 
 	if (request->field_count > ARQ_FIELDS_MAX)
 		return -E2BIG;
+	if (arq_fields_loop(forward->config, request->fields, request->field_count))
+		return -ELOOP;
 	if (rewrite) {
 		int code = arq_rewrite_path(forward->route, rewrite, forward->scratch,
 					    request->path, &output, &out.path);
@@ -24,9 +28,7 @@ int arq_forward_request(const struct arq_forward *forward, const struct arq_h3_r
 		if (rewrite->host)
 			out.authority = arq_h3_text(rewrite->host);
 	}
-	size_t count = arq_fields_forward(request->fields, request->field_count, true, fields);
-	fields[count++] = arq_fields_via();
-	fields[count++] = arq_fields_forwarded_for(forward->client, forwarded_for);
+	size_t count = arq_fields_of_request(&from, &texts, fields);
 	out.fields = fields;
 	out.field_count =
 		arq_fields_change(&forward->route->config->request_headers, fields, count);
@@ -34,12 +36,11 @@ int arq_forward_request(const struct arq_forward *forward, const struct arq_h3_r
 	return *head ? 0 : -ENOMEM;
 }
 
-size_t arq_forward_response(const struct arq_route *route, const struct arq_h3_response *response,
-			    bool final, struct arq_h3_field fields[ARQ_FIELDS_SENT])
+size_t arq_forward_response(const struct arq_route *route,
+			    const struct arq_config_forwarding *config,
+			    const struct arq_h3_response *response, struct arq_fields_texts *texts,
+			    struct arq_h3_field fields[ARQ_FIELDS_SENT])
 {
-	size_t count = arq_fields_forward(response->fields, response->field_count, false, fields);
-	if (!final)
-		return count;
-	fields[count++] = arq_fields_via();
+	size_t count = arq_fields_of_response(config, response, texts, fields);
 	return arq_fields_change(&route->config->response_headers, fields, count);
 }

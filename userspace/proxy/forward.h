@@ -13,23 +13,28 @@
 
 struct arq_forward {
 	const struct arq_route *route;
+	const struct arq_config_forwarding *config;
 	struct arq_regex_scratch *scratch;
 	const union arq_address *client;
+	struct arq_fields_random *random;
 };
 
 /*
  * The request for the upstream, in one block of memory of the caller's (free(3)). Returns 0 and
- * *head; -ENOMEM; -E2BIG when it has too many fields or its path cannot be rewritten for its
- * length; -EINVAL when what the route makes of its path is none.
+ * *head; -ENOMEM; -ELOOP for one that came through here before; -E2BIG when it has too many fields
+ * or its path cannot be rewritten for its length; -EINVAL when what the route makes of its path is
+ * none.
  */
 int arq_forward_request(const struct arq_forward *forward, const struct arq_h3_request *request,
 			struct arq_message_request **head);
 
 /*
- * The fields of a response for the client, borrowed from the response and the configuration.
- * `final`: not an interim one. Returns how many.
+ * The fields of a final response for the client, borrowed from the response, the configuration and
+ * `texts`. Returns how many. (Interim ones just lose what is for this hop, see fields.h.)
  */
-size_t arq_forward_response(const struct arq_route *route, const struct arq_h3_response *response,
-			    bool final, struct arq_h3_field fields[ARQ_FIELDS_SENT]);
+size_t arq_forward_response(const struct arq_route *route,
+			    const struct arq_config_forwarding *config,
+			    const struct arq_h3_response *response, struct arq_fields_texts *texts,
+			    struct arq_h3_field fields[ARQ_FIELDS_SENT]);
 
 #endif

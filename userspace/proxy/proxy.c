@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 /* --- shared by the workers -------------------------------------------------------------------- */
 
@@ -213,6 +214,8 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 	int code = create_h3(made, limits);
 	if (code == 0)
 		code = create_listeners(made, options->shared->gateway->listeners_count);
+	made->random.state[0] = 1; /* should there be no chance to be had */
+	(void)!getrandom(&made->random.state[1], sizeof(made->random.state[1]), 0);
 	made->scratch = arq_regex_scratch_create();
 	if (code == 0 && !made->scratch)
 		code = -ENOMEM;

@@ -3,6 +3,7 @@
 #ifndef ARQUANT_PROXY_STATE_H
 #define ARQUANT_PROXY_STATE_H
 
+#include "userspace/proxy/fields.h"
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/proxy/route.h"
@@ -51,6 +52,7 @@ struct arq_proxy {
 	struct arq_proxy_listener *listeners; /* of each listener of the configuration */
 	struct arq_regex_scratch *scratch;
 	uint32_t draw; /* for routes that split */
+	struct arq_fields_random random;
 	struct arq_pool_context context;
 	LIST_HEAD(, arq_held_pool) pools; /* of all views */
 	TAILQ_HEAD(, arq_proxy_client) clients;
