@@ -40,13 +40,16 @@ interop_config() {
 	END
 }
 
-# interop_ask WAY[:SETTING] PATH OPTIONS...: WAY is xsk4, udp6 and so on. Fetches, and compares when
-# PATH is a file; the client's log is $LAB_DIR/client.log.
+# interop_ask WAY[:SETTING] PATH OPTIONS...: WAY is xsk4, udp6 and so on (or from INTEROP_ADDRESS).
+# Fetches, and compares when PATH is a file; the client's log is $LAB_DIR/client.log.
 interop_ask() {
 	local way=${1%%:*} setting='' path=$2 address=$LAB_GATEWAY4
 	[ "$way" = "$1" ] || setting=:${1#*:}
 	[ "${way#???}" = 4 ] || address=$LAB_GATEWAY6
-	local port=${INTEROP_PORT[${way%?}$setting]}
+	local port=${INTEROP_PORT[${way%?}$setting]-}
+	if [ -n "${INTEROP_ADDRESS-}" ]; then
+		address=${INTEROP_ADDRESS%:*} port=${INTEROP_ADDRESS##*:}
+	fi
 	shift 2
 	rm -f "$LAB_DIR/got/$path"
 	in_ns client gtlsclient --no-quic-dump --no-http-dump --exit-on-all-streams-close --timeout=30s \
