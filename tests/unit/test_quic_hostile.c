@@ -396,11 +396,11 @@ static const struct behaviour behaviours[] = {
 	 SILENCE},
 	{"a few PINGs", SPACE_1RTT, "01", 100, false, SILENCE},
 	{"a flood of PINGs", SPACE_1RTT, "01", 300, true, EXCESSIVE},
-	{"a flood of PATH_CHALLENGEs", SPACE_1RTT, "1a0011223344556677", 100, true, EXCESSIVE},
+	{"a flood of PATH_CHALLENGEs", SPACE_1RTT, "1a0011223344556677", 200, true, EXCESSIVE},
 	{"a flood of empty STREAM frames", SPACE_1RTT, "0a0800", 300, true, EXCESSIVE},
 	{"a flood of RESET_STREAMs", SPACE_1RTT, "04080000", 600, true, EXCESSIVE},
 	{"a flood of STOP_SENDINGs", SPACE_1RTT, "050000", 600, true, EXCESSIVE},
-	{"a flood of DATA_BLOCKEDs", SPACE_1RTT, "1405", 600, true, EXCESSIVE},
+	{"a flood of DATA_BLOCKEDs", SPACE_1RTT, "1405", 1500, true, EXCESSIVE},
 	/* Who errs in the very first packet is not answered: the address may be anybody's. */
 	{"STREAM in an Initial", SPACE_INITIAL, "0a000161", 1, false, SILENCE},
 	{"an application's close in an Initial", SPACE_INITIAL, "1d0000", 1, false, SILENCE},

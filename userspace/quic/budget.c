@@ -120,11 +120,10 @@ static bool plain(struct budget *budget, struct cursor *cursor, uint64_t type)
 	static const struct {
 		uint8_t numbers, kind;
 	} frames[] = {
-		[0x01] = {0, BUDGET_ping + 1},    [0x04] = {3, BUDGET_reset + 1},
-		[0x05] = {2, BUDGET_stop + 1},    [0x12] = {1, BUDGET_blocked + 1},
-		[0x13] = {1, BUDGET_blocked + 1}, [0x14] = {1, BUDGET_blocked + 1},
-		[0x15] = {2, BUDGET_blocked + 1}, [0x16] = {1, BUDGET_blocked + 1},
-		[0x17] = {1, BUDGET_blocked + 1}, [0x19] = {1, BUDGET_ids + 1},
+		[0x04] = {3, BUDGET_reset + 1},   [0x05] = {2, BUDGET_stop + 1},
+		[0x12] = {1, BUDGET_blocked + 1}, [0x13] = {1, BUDGET_blocked + 1},
+		[0x16] = {1, BUDGET_blocked + 1}, [0x17] = {1, BUDGET_blocked + 1},
+		[0x19] = {1, BUDGET_ids + 1},
 	};
 
 	if (type >= sizeof(frames) / sizeof(frames[0]) || !frames[type].kind)
@@ -137,7 +136,6 @@ static bool plain(struct budget *budget, struct cursor *cursor, uint64_t type)
 static void other(struct budget *budget, struct cursor *cursor, uint64_t type)
 {
 	switch (type) {
-	case 0x00: /* PADDING */
 	case 0x1e: /* HANDSHAKE_DONE */
 		return;
 	case 0x02:
@@ -174,18 +172,52 @@ static void other(struct budget *budget, struct cursor *cursor, uint64_t type)
 	}
 }
 
+/*
+ * Frames that cost nothing beside others: receivers put a PING to every few ACKs, and who uploads
+ * faster than we take says so once a window. Returns whether it was one.
+ */
+static bool idle(struct cursor *cursor, uint64_t type, uint32_t counts[BUDGET_COUNT])
+{
+	switch (type) {
+	case 0x00: /* PADDING */
+		return true;
+	case 0x01:
+		counts[BUDGET_ping]++;
+		return true;
+	case 0x14: /* DATA_BLOCKED */
+		skip_varints(cursor, 1);
+		counts[BUDGET_blocked]++;
+		return true;
+	case 0x15: /* STREAM_DATA_BLOCKED */
+		skip_varints(cursor, 2);
+		counts[BUDGET_blocked]++;
+		return true;
+	default:
+		return false;
+	}
+}
+
 void budget_charge(struct budget *budget, const uint8_t *payload, size_t length, uint64_t now)
 {
 	struct cursor cursor = {payload, payload + length, false};
+	uint32_t idles[BUDGET_COUNT] = {0};
+	bool alone = true;
 
 	fill(budget, now);
 	while (cursor.at < cursor.end && !cursor.failed) {
 		uint64_t type = varint(&cursor);
 
+		if (idle(&cursor, type, idles))
+			continue;
+		alone = false;
 		if (type >= 0x08 && type <= 0x0f)
 			stream(budget, &cursor, type);
 		else if (!plain(budget, &cursor, type))
 			other(budget, &cursor, type);
+	}
+	for (size_t kind = 0; alone && kind < BUDGET_COUNT; kind++) {
+		for (; idles[kind] && !budget->exceeded; idles[kind]--)
+			take(budget, (enum budget_kind)kind);
 	}
 }
 

@@ -15,17 +15,18 @@
 /*
  * Kinds: name, frames at once, frames a second for ever, what they are. Real clients stay far
  * below: browsers cut a ClientHello into a few dozen pieces with PINGs between, and reset a page's
- * worth of streams when the user goes elsewhere.
+ * worth of streams when the user goes elsewhere. Who changes its address ten times a second changes
+ * ids, and challenges paths, two or three times as often.
  */
-#define BUDGET_KINDS(X)                                               \
-	X(reset, 400, 100, "RESET_STREAM")                            \
-	X(stop, 400, 100, "STOP_SENDING")                             \
-	X(empty, 100, 10, "STREAM without bytes and end")             \
-	X(ping, 200, 20, "PING")                                      \
-	X(path, 50, 5, "PATH_CHALLENGE")                              \
-	X(ids, 100, 10, "NEW_CONNECTION_ID and RETIRE_CONNECTION_ID") \
-	X(crypto, 300, 10, "CRYPTO")                                  \
-	X(blocked, 400, 100, "DATA_BLOCKED and the like, MAX_STREAMS")
+#define BUDGET_KINDS(X)                                                \
+	X(reset, 400, 100, "RESET_STREAM")                             \
+	X(stop, 400, 100, "STOP_SENDING")                              \
+	X(empty, 100, 10, "STREAM without bytes and end")              \
+	X(ping, 200, 20, "PING in a packet of its own")                \
+	X(path, 100, 30, "PATH_CHALLENGE")                             \
+	X(ids, 200, 100, "NEW_CONNECTION_ID and RETIRE_CONNECTION_ID") \
+	X(crypto, 300, 10, "CRYPTO")                                   \
+	X(blocked, 1000, 500, "STREAMS_BLOCKED, MAX_STREAMS; DATA_BLOCKED in a packet of its own")
 
 enum budget_kind {
 #define BUDGET_ENUM(name, burst, rate, meaning) BUDGET_##name,
