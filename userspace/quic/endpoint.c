@@ -195,6 +195,8 @@ void arq_quic_listener_update(struct arq_quic_listener *listener, struct arq_qui
 	listener->transport = *transport;
 	listener->tickets = tls_ticket_key(tls, listener->applications, listener->application_count,
 					   &listener->transport, listener->ticket_key);
+	/* Without memory the first session tries again. */
+	tls_begin_recording(tls, &listener->endpoint->anti_replay);
 	arq_quic_tls_put(old);
 }
 

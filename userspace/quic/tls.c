@@ -389,6 +389,11 @@ static void ask_client(gnutls_session_t session, enum arq_quic_client_auth auth)
 	gnutls_session_set_verify_function(session, check_client);
 }
 
+int tls_begin_recording(const struct arq_quic_tls *tls, gnutls_anti_replay_t *anti_replay)
+{
+	return tls->replay && !*anti_replay ? replay_recorder(tls->replay, anti_replay) : 0;
+}
+
 /* Tickets, and 0-RTT where it is wanted. Returns 0 or a negative number. */
 static int allow_resumption(const struct tls_server_options *options, gnutls_session_t session)
 {
@@ -401,7 +406,7 @@ static int allow_resumption(const struct tls_server_options *options, gnutls_ses
 		return -1;
 	if (!tls->replay)
 		return 0;
-	if (!*options->anti_replay && replay_recorder(tls->replay, options->anti_replay))
+	if (tls_begin_recording(tls, options->anti_replay))
 		return -1;
 	gnutls_anti_replay_set_ptr(*options->anti_replay, tls->replay);
 	gnutls_anti_replay_enable(session, *options->anti_replay);

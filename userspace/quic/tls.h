@@ -26,9 +26,16 @@ struct tls_server_options {
 	const struct arq_quic_application *applications; /* by preference */
 	size_t application_count;
 	const uint8_t *ticket_key; /* NULL: none */
-	gnutls_anti_replay_t *anti_replay; /* the thread's; made when it is needed first */
+	gnutls_anti_replay_t *anti_replay; /* the thread's; made if it has not been yet */
 	ngtcp2_crypto_conn_ref *ref; /* stays where it is as long as the session */
 };
+
+/*
+ * Makes the thread's record of early data, if the credentials want one and there is none yet.
+ * GnuTLS refuses early data by tickets that are older than the record: made only for the first
+ * session, it would refuse what another worker's tickets promised. Returns 0 or a negative errno.
+ */
+int tls_begin_recording(const struct arq_quic_tls *tls, gnutls_anti_replay_t *anti_replay);
 
 /* Returns 0 and *session, or -ENOMEM. */
 int tls_server_session(const struct tls_server_options *options, gnutls_session_t *session);
