@@ -338,6 +338,14 @@ static const struct bad {
 	 "6:50: gateway.routes[0].respond.content_type: ", "cannot be a header's value"},
 	{GATEWAY "  admin: {port: 9464}\n" ROUTE, "6:11: gateway.admin.port: ", "unknown key"},
 	{GATEWAY "  admin: {control: \"\"}\n" ROUTE, "6:20: gateway.admin.control: ", ""},
+	{GATEWAY "  admin: {metrics: localhost}\n" ROUTE,
+	 "6:20: gateway.admin.metrics: ", "is no address with port"},
+	{GATEWAY "  admin: {metrics: 65536}\n" ROUTE,
+	 "6:20: gateway.admin.metrics: ", "is no address with port"},
+	{GATEWAY "  admin: {metrics: 100000}\n" ROUTE,
+	 "6:20: gateway.admin.metrics: ", "is no address with port"},
+	{GATEWAY "  routes: [{name: \"a b\", respond: {status: 200}}]\n",
+	 "6:19: gateway.routes[0].name: ", "is no name"},
 	{GATEWAY ROUTE "  forwarding: {via: 'a b'}\n",
 	 "7:21: gateway.forwarding.via: ", "is no name"},
 	{GATEWAY ROUTE "  forwarding: {request_id: drop}\n",
@@ -671,6 +679,37 @@ Test(config, finds_the_control_socket_beside_it_or_at_the_usual_place)
 	snprintf(wanted, sizeof(wanted), "%s/c.sock", directory);
 	cr_expect_str_eq(config->gateway.admin.control, wanted);
 	cr_expect(config->gateway.admin.control_named);
+	arq_config_destroy(config);
+}
+
+Test(config, offers_metrics_where_it_says_on_loopback_for_a_port_alone)
+{
+	char text[ARQ_ADDRESS_TEXT_MAX];
+	struct arq_config *config = load(GATEWAY ROUTE);
+	cr_expect_null(config->gateway.admin.metrics_text);
+	arq_config_destroy(config);
+
+	config = load(GATEWAY "  admin: {metrics: 9464}\n" ROUTE);
+	cr_expect_str_eq(arq_address_format(&config->gateway.admin.metrics, text),
+			 "127.0.0.1:9464");
+	arq_config_destroy(config);
+
+	config = load(GATEWAY "  admin: {metrics: \"[::1]:9000\"}\n" ROUTE);
+	cr_expect_str_eq(arq_address_format(&config->gateway.admin.metrics, text), "[::1]:9000");
+	arq_config_destroy(config);
+}
+
+Test(config, calls_a_route_by_its_name_or_by_host_and_path_as_written)
+{
+	struct arq_config *config = load(
+		GATEWAY
+		"  pools: [{name: p, targets: [\"192.0.2.1:443\"]}]\n"
+		"  routes: [{name: first, path: /a, pool: p}, {host: A.test, path: /v1/*, pool: p},"
+		" {path_regex: '/v[12]', pool: p}, {host: a.test, pool: p}, {pool: p}]\n");
+	static const char *const names[] = {"first", "A.test/v1/*", "~/v[12]", "a.test/*", "/*"};
+	cr_assert_eq(config->gateway.routes_count, 5);
+	for (size_t i = 0; i < 5; i++)
+		cr_expect_str_eq(config->gateway.routes[i].name, names[i]);
 	arq_config_destroy(config);
 }
 

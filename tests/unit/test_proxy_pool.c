@@ -18,8 +18,10 @@ static union arq_address client, other;
 
 static void set_up(void)
 {
-	static char text[] = "127.0.0.1:4433";
+	static char text[] = "127.0.0.1:4433", name[] = "pool";
 	target.address_text = text;
+	config.name = name;
+	cr_assert_eq(arq_tally_create(&context.tally), 0);
 	cr_assert_eq(arq_address_parse(&target.address, text), 0);
 	cr_assert_eq(arq_members_create(&config, NULL, &members), 0);
 	const struct arq_pool_options options = {.config = &config,
@@ -35,6 +37,7 @@ static void tear_down(void)
 {
 	arq_pool_destroy(pool);
 	arq_members_put(members);
+	arq_tally_destroy(context.tally);
 }
 
 TestSuite(pool_key, .init = set_up, .fini = tear_down);

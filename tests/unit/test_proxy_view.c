@@ -35,10 +35,12 @@ static void generation_make(struct lab *lab, const struct arq_proxy_shared *prev
 				    .pool = lab->config->gateway.pools[0]};
 	made->pool.policy = policy;
 	made->respond = (struct arq_config_response){status, body, plain};
-	made->routes[0] = (struct arq_config_route){
-		.path = path, .listeners_mask = UINT64_MAX, .respond = &made->respond};
+	made->routes[0] = (struct arq_config_route){.name = path,
+						    .path = path,
+						    .listeners_mask = UINT64_MAX,
+						    .respond = &made->respond};
 	made->routes[1] = (struct arq_config_route){
-		.host = any, .listeners_mask = UINT64_MAX, .pool = &made->pool};
+		.name = any, .host = any, .listeners_mask = UINT64_MAX, .pool = &made->pool};
 	made->gateway.pools = &made->pool;
 	made->gateway.routes = made->routes;
 	made->gateway.routes_count = 2;

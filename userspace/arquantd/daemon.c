@@ -3,7 +3,10 @@
 
 #include "userspace/arquantd/binding.h"
 #include "userspace/arquantd/control.h"
+#include "userspace/arquantd/exporter.h"
+#include "userspace/arquantd/exposition.h"
 #include "userspace/arquantd/generation.h"
+#include "userspace/arquantd/metrics.h"
 #include "userspace/arquantd/privileges.h"
 #include "userspace/arquantd/reload.h"
 #include "userspace/arquantd/sandbox.h"
@@ -40,6 +43,9 @@ struct daemon {
 	struct arq_worker_shared shared;
 	struct arq_worker **workers;
 	struct arq_control *control; /* NULL: there is none */
+	struct arq_exporter *exporter; /* NULL: nobody may ask for metrics */
+	struct arq_metrics_reloads reloads;
+	double started; /* seconds since 1970 */
 	int signals; /* signalfd */
 	unsigned int ends; /* signals to end that came */
 };
@@ -72,6 +78,7 @@ static void discard(struct daemon *daemon)
 {
 	struct arq_worker_shared *shared = &daemon->shared;
 	arq_control_close(daemon->control);
+	arq_exporter_close(daemon->exporter);
 	for (uint16_t i = 0; daemon->workers && i < shared->workers; i++)
 		arq_worker_destroy(daemon->workers[i]);
 	free(daemon->workers);
@@ -121,6 +128,9 @@ static int reload(struct daemon *daemon, struct arq_error *error)
 	else
 		arq_log(ARQ_LOG_ERROR, "reload refused, generation %u stays in force: %s",
 			daemon->generation->number, error->text);
+	daemon->reloads.done += code == 0;
+	daemon->reloads.refused += code != 0;
+	daemon->reloads.last_refused = code != 0;
 	sd_notifyf(0, "READY=1\nSTATUS=Serving, generation %u%s", daemon->generation->number,
 		   code ? "; the last reload was refused" : "");
 	return code;
@@ -201,6 +211,38 @@ static int open_control(struct daemon *daemon, struct arq_error *error)
 		arq_log(ARQ_LOG_INFO, "no control socket (SIGHUP reloads all the same): %s",
 			why.text);
 	return 0;
+}
+
+/* --- metrics ---------------------------------------------------------------------------------- */
+
+static char *metrics_text(void *user, size_t *length)
+{
+	const struct daemon *daemon = user;
+	const struct arq_metrics_source source = {
+		.generation = daemon->generation,
+		.workers = daemon->workers,
+		.workers_count = daemon->shared.workers,
+		.reloads = daemon->reloads,
+		.draining = daemon->ends > 0,
+		.started = daemon->started,
+	};
+	return arq_metrics_text(&source, length);
+}
+
+static int open_exporter(struct daemon *daemon, struct arq_error *error)
+{
+	const struct arq_exporter_options options = {
+		.address = daemon->gateway->admin.metrics,
+		.text = metrics_text,
+		.type = ARQ_EXPOSITION_TYPE,
+		.user = daemon,
+	};
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	daemon->started = (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+	if (!daemon->gateway->admin.metrics_text)
+		return 0;
+	return arq_exporter_open(&options, &daemon->exporter, error);
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -286,6 +328,8 @@ static int start(struct daemon *daemon, struct arq_error *error)
 		code = create_workers(daemon, error);
 	if (code == 0)
 		code = open_control(daemon, error);
+	if (code == 0)
+		code = open_exporter(daemon, error);
 	if (code == 0 && daemon->gateway->user)
 		code = arq_privileges_drop(daemon->gateway->user, error);
 	if (code == 0)
@@ -343,14 +387,59 @@ static void feed_watchdog(struct daemon *daemon)
 		sd_notify(0, "WATCHDOG=1");
 }
 
-/* Milliseconds between two meals of the watchdog: a third of its patience; -1 without one. */
-static int watchdog_interval(void)
+static uint64_t clock_ms(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+/* When the watchdog wants to be fed: by the clock, for others may wake us all the time. */
+struct watchdog {
+	uint64_t interval; /* ms between two meals, a third of its patience; 0: there is none */
+	uint64_t due;
+};
+
+static struct watchdog watchdog_begin(void)
 {
 	uint64_t patience_us = 0;
 	if (sd_watchdog_enabled(0, &patience_us) <= 0)
-		return -1;
+		return (struct watchdog){0};
 	uint64_t interval = patience_us / 1000 / 3;
-	return interval < INT_MAX ? (int)interval : INT_MAX;
+	return (struct watchdog){interval, clock_ms() + interval};
+}
+
+static void watchdog_run(struct watchdog *watchdog, struct daemon *daemon)
+{
+	uint64_t now = clock_ms();
+	if (watchdog->interval == 0 || now < watchdog->due)
+		return;
+	watchdog->due = now + watchdog->interval;
+	feed_watchdog(daemon);
+}
+
+/* Milliseconds until there is something to do without an event; -1: never. */
+static int patience(const struct daemon *daemon, const struct watchdog *watchdog)
+{
+	int timeout = daemon->exporter ? arq_exporter_timeout(daemon->exporter) : -1;
+	if (watchdog->interval == 0)
+		return timeout;
+	uint64_t now = clock_ms(), left = watchdog->due > now ? watchdog->due - now : 0;
+	return timeout >= 0 && (uint64_t)timeout < left ? timeout
+	       : left < INT_MAX                         ? (int)left
+							: INT_MAX;
+}
+
+/* Adds to those that have ended. */
+static void take_ends(struct daemon *daemon, uint64_t *ended)
+{
+	uint64_t more = 0;
+	if (read(daemon->shared.ended, &more, sizeof(more)) != (ssize_t)sizeof(more))
+		return;
+	*ended += more;
+	/* One that ended unasked failed; the others cannot do its work. */
+	if (daemon->ends == 0)
+		tell_all(daemon, ARQ_WORKER_STOP);
 }
 
 /* Waits for signals, for who asks something, and for the workers to end. */
@@ -361,25 +450,23 @@ static void attend(struct daemon *daemon)
 		{.fd = daemon->signals, .events = POLLIN},
 		{.fd = daemon->shared.ended, .events = POLLIN},
 		{.fd = daemon->control ? arq_control_fd(daemon->control) : -1, .events = POLLIN},
+		{.fd = daemon->exporter ? arq_exporter_fd(daemon->exporter) : -1, .events = POLLIN},
 	};
-	const int interval = watchdog_interval();
+	struct watchdog watchdog = watchdog_begin();
 	uint64_t ended = 0;
 	while (ended < daemon->shared.workers) {
-		int ready = poll(waiting, sizeof(waiting) / sizeof(waiting[0]), interval);
+		int ready = poll(waiting, sizeof(waiting) / sizeof(waiting[0]),
+				 patience(daemon, &watchdog));
 		if (ready < 0 && errno != EINTR)
 			break;
-		if (interval >= 0 && ready == 0)
-			feed_watchdog(daemon);
+		watchdog_run(&watchdog, daemon);
 		take_signals(daemon);
 		if (waiting[2].revents)
 			arq_control_serve(daemon->control);
-		uint64_t more = 0;
-		if (read(daemon->shared.ended, &more, sizeof(more)) != (ssize_t)sizeof(more))
-			continue;
-		ended += more;
-		/* One that ended unasked failed; the others cannot do its work. */
-		if (daemon->ends == 0)
-			tell_all(daemon, ARQ_WORKER_STOP);
+		/* Also without an event: some that it waits for come by the clock. */
+		if (daemon->exporter)
+			arq_exporter_serve(daemon->exporter);
+		take_ends(daemon, &ended);
 	}
 }
 

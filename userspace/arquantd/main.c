@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquantd/daemon.h"
 
+#include "userspace/arquantd/metrics.h"
 #include "userspace/common/config.h"
 #include "userspace/common/control.h"
 #include "userspace/common/error.h"
@@ -24,12 +25,15 @@ struct options {
 
 static const char help[] =
 	"Usage: arquantd [--config FILE] [--check | --reload]\n"
+	"       arquantd --metrics\n"
 	"\n"
 	"The QUIC gateway: accepts HTTP/3, routes requests to pools of HTTP/3 backends.\n"
 	"\n"
 	"  -c, --config FILE  configuration (default " ARQ_CONFIG_PATH ")\n"
 	"      --check        read the configuration and its certificates, then exit\n"
 	"      --reload       have the arquantd that runs read the configuration again\n"
+	"      --metrics      list the metrics of gateway.admin.metrics: name, type, labels and\n"
+	"                     meaning, with tabs between\n"
 	"      --debug        log more\n"
 	"  -h, --help         this text\n"
 	"  -V, --version      the version\n"
@@ -46,12 +50,24 @@ static int usage(const char *what, const char *argument)
 	return EXIT_USAGE;
 }
 
-static int print(const char *text)
+static int printed(void)
 {
-	if (fputs(text, stdout) >= 0 && fflush(stdout) == 0)
+	if (!ferror(stdout) && fflush(stdout) == 0)
 		return EXIT_DONE;
 	fprintf(stderr, "arquantd: cannot write the output\n");
 	return EXIT_FAILED;
+}
+
+static int print(const char *text)
+{
+	fputs(text, stdout);
+	return printed();
+}
+
+static int list_metrics(void)
+{
+	arq_metrics_list(stdout);
+	return printed();
 }
 
 /* Asks the daemon that runs, and says what it says. */
@@ -84,11 +100,12 @@ static int run(const struct options *options)
 
 int main(int argc, char **argv)
 {
-	enum { OPTION_CHECK = 256, OPTION_DEBUG, OPTION_RELOAD };
+	enum { OPTION_CHECK = 256, OPTION_DEBUG, OPTION_METRICS, OPTION_RELOAD };
 	static const struct option long_options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, OPTION_CHECK},
 		{"debug", no_argument, NULL, OPTION_DEBUG},
+		{"metrics", no_argument, NULL, OPTION_METRICS},
 		{"reload", no_argument, NULL, OPTION_RELOAD},
 		{"help", no_argument, NULL, 'h'},
 		{"version", no_argument, NULL, 'V'},
@@ -108,6 +125,8 @@ int main(int argc, char **argv)
 		case OPTION_RELOAD:
 			options.reload = true;
 			break;
+		case OPTION_METRICS:
+			return list_metrics();
 		case OPTION_DEBUG:
 			arq_log_set_level(ARQ_LOG_DEBUG);
 			break;

@@ -604,6 +604,23 @@ static void add_counters(struct arq_io_counters *sum, struct arq_io *io)
 	sum->tx_failed += one.tx_failed;
 }
 
+static void add_buffers(struct arq_worker_buffers *sum, const struct arq_io *io)
+{
+	struct arq_io_buffers one;
+	arq_io_buffers_read(io, &one);
+	sum->rx_lent += one.rx_lent;
+	sum->rx_kernel += one.rx_kernel;
+	sum->tx_free += one.tx_free;
+	sum->tx_open += one.tx_open;
+	sum->tx_queued += one.tx_queued;
+}
+
+static void add_io(struct arq_worker_counters *counters, struct arq_io *io)
+{
+	add_counters(&counters->io, io);
+	add_buffers(strcmp(arq_io_kind(io), "xsk") == 0 ? &counters->xsk : &counters->udp, io);
+}
+
 static int call_counters(struct arq_worker *worker, void *argument)
 {
 	struct arq_worker_counters *counters = argument;
@@ -611,7 +628,7 @@ static int call_counters(struct arq_worker *worker, void *argument)
 		(struct arq_worker_counters){.no_owner = worker->no_owner, .no_io = worker->no_io};
 	for (size_t i = 0; i < worker->io_count; i++) {
 		if (worker->ios[i])
-			add_counters(&counters->io, worker->ios[i]);
+			add_io(counters, worker->ios[i]);
 	}
 	arq_quic_counters_read(worker->endpoint, &counters->quic);
 	arq_proxy_h3_counters_read(worker->proxy, &counters->h3);
@@ -623,6 +640,17 @@ static int call_counters(struct arq_worker *worker, void *argument)
 int arq_worker_counters_read(struct arq_worker *worker, struct arq_worker_counters *counters)
 {
 	return do_call(worker, call_counters, counters);
+}
+
+static int call_tally(struct arq_worker *worker, void *argument)
+{
+	arq_proxy_tally_read(worker->proxy, argument);
+	return 0;
+}
+
+int arq_worker_tally_read(struct arq_worker *worker, struct arq_tally *sum)
+{
+	return do_call(worker, call_tally, sum);
 }
 
 void arq_worker_report(struct arq_worker *worker)

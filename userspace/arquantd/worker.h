@@ -74,6 +74,12 @@ bool arq_worker_check(struct arq_worker *worker);
 /* Waits for the thread, if it was started. Returns 0, or the negative errno that ended it. */
 int arq_worker_join(struct arq_worker *worker);
 
+/* As struct arq_io_buffers, the sum over sockets of a kind. */
+struct arq_worker_buffers {
+	uint64_t rx_lent, rx_kernel;
+	uint64_t tx_free, tx_open, tx_queued;
+};
+
 /* All that a worker counts; of io the sum over its sockets. */
 struct arq_worker_counters {
 	struct arq_io_counters io;
@@ -83,10 +89,15 @@ struct arq_worker_counters {
 	struct arq_handover_counters inbox;
 	uint64_t no_owner; /* packets whose connection id names a worker that does not exist */
 	uint64_t no_io; /* packets handed to it of a binding that it has no io of */
+	struct arq_worker_buffers xsk; /* of its AF_XDP sockets */
+	struct arq_worker_buffers udp; /* of its UDP sockets */
 };
 
 /* As of one moment between two rounds. Returns 0, or -ESHUTDOWN when the worker has ended. */
 int arq_worker_counters_read(struct arq_worker *worker, struct arq_worker_counters *counters);
+
+/* Adds what its requests and targets came to. Returns as above. */
+int arq_worker_tally_read(struct arq_worker *worker, struct arq_tally *sum);
 
 /* Writes one line with its counters to the log; not while the thread runs. */
 void arq_worker_report(struct arq_worker *worker);

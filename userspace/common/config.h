@@ -320,6 +320,8 @@ struct arq_config_transport {
 struct arq_config_admin {
 	char *control; /* the control socket; never NULL */
 	bool control_named; /* the file names it: it must be there */
+	char *metrics_text; /* as written; NULL: no metrics */
+	union arq_address metrics; /* TCP, where they are asked for */
 };
 
 struct arq_config_gateway {

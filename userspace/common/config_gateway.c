@@ -5,6 +5,7 @@
 
 #include <arquant/service.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SECOND 1000000000ull
@@ -32,6 +33,8 @@
 /* Handshakes under way: a quarter of what a worker has room for. */
 #define RETRY_THRESHOLD_DEFAULT 1024
 #define RETRY_THRESHOLD_MAX     1000000
+
+#define PORT_DIGITS_MAX 5
 
 #define DRAIN_DEFAULT (10 * SECOND)
 #define DRAIN_MAX     (3600 * SECOND)
@@ -110,13 +113,30 @@ static int check_transport(const struct arq_config_check *check)
 				       RETRY_THRESHOLD_DEFAULT, 0, RETRY_THRESHOLD_MAX);
 }
 
+/* A port alone is one of loopback: metrics are not for everybody. */
+static int check_metrics(const struct arq_config_check *check)
+{
+	struct arq_config_admin *admin = &check->config->gateway.admin;
+	char text[sizeof("127.0.0.1:") + PORT_DIGITS_MAX];
+
+	if (!admin->metrics_text)
+		return 0;
+	size_t digits = strspn(admin->metrics_text, "0123456789");
+	bool port_alone = admin->metrics_text[digits] == '\0' && digits <= PORT_DIGITS_MAX;
+	snprintf(text, sizeof(text), "127.0.0.1:%.*s", PORT_DIGITS_MAX, admin->metrics_text);
+	return arq_config_check_address(check, arq_field("gateway.admin.metrics"),
+					port_alone ? text : admin->metrics_text, &admin->metrics);
+}
+
 static int check_admin(const struct arq_config_check *check)
 {
 	struct arq_config_admin *admin = &check->config->gateway.admin;
 
 	admin->control_named = admin->control != NULL;
 	int code = arq_config_resolve(check, &admin->control);
-	return code ? code : arq_config_set_default(check, &admin->control, ARQ_CONTROL_PATH);
+	if (!code)
+		code = arq_config_set_default(check, &admin->control, ARQ_CONTROL_PATH);
+	return code ? code : check_metrics(check);
 }
 
 static int check_general(const struct arq_config_check *check)

@@ -278,11 +278,31 @@ static int check_reached(const struct arq_config_check *check, uint32_t i)
 	return 0;
 }
 
+/* Who did not name it knows it by what it is for. Before the host becomes lower case and the path
+ * loses its asterisk. */
+static int name_route(const struct arq_config_check *check, uint32_t i)
+{
+	struct arq_config_route *route = &check->config->gateway.routes[i];
+
+	if (route->name)
+		return arq_config_check_name(check, arq_field("gateway.routes[%u].name", i),
+					     route->name);
+	const char *path = route->path_regex ? route->path_regex : route->path;
+	if (asprintf(&route->name, "%s%s%s", route->host ? route->host : "",
+		     route->path_regex ? "~" : "", path ? path : "/*") < 0) {
+		route->name = NULL;
+		return arq_config_no_memory(check);
+	}
+	return 0;
+}
+
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i)
 {
 	struct arq_config_route *route = &check->config->gateway.routes[i];
 
-	int code = check_host(check, arq_field("gateway.routes[%u].host", i), &route->host);
+	int code = name_route(check, i);
+	if (!code)
+		code = check_host(check, arq_field("gateway.routes[%u].host", i), &route->host);
 	if (!code)
 		code = check_host(check, arq_field("gateway.routes[%u].server_name", i),
 				  &route->server_name);

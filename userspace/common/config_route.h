@@ -84,6 +84,10 @@ struct arq_config_forwarding {
 };
 
 struct arq_config_route {
+	/* What metrics and logs call it; host and path as written when absent. Not always unique.
+	 */
+	char *name;
+
 	/* When: all of these. */
 	char **listeners; /* names; none: any */
 	uint32_t listeners_count;

@@ -218,6 +218,7 @@ static const cyaml_schema_field_t transport_fields[] = {
 
 static const cyaml_schema_field_t admin_fields[] = {
 	STRING("control", OPTIONAL, struct arq_config_admin, control, 1, SOCKET_MAX_LENGTH),
+	STRING("metrics", OPTIONAL, struct arq_config_admin, metrics_text, 1, ADDRESS_MAX_LENGTH),
 	CYAML_FIELD_END,
 };
 

@@ -95,6 +95,7 @@ static const cyaml_schema_field_t headers_fields[] = {
 };
 
 static const cyaml_schema_field_t route_fields[] = {
+	STRING("name", OPTIONAL, struct arq_config_route, name, 1, NAME_MAX_LENGTH),
 	LIST("listeners", OPTIONAL, struct arq_config_route, listeners, &listener_name, 1,
 	     LISTENERS_MAX),
 	STRING("server_name", OPTIONAL, struct arq_config_route, server_name, 1, HOST_MAX_LENGTH),

@@ -49,7 +49,7 @@ static void release_view(void *user)
 	arq_view_put(user);
 }
 
-void arq_answer_send(struct arq_h3_stream *client, bool is_head, const struct arq_answer *answer)
+size_t arq_answer_send(struct arq_h3_stream *client, bool is_head, const struct arq_answer *answer)
 {
 	const struct arq_config_response *response = answer->response;
 	struct arq_h3_field fields[ARQ_FIELDS_SENT];
@@ -69,7 +69,8 @@ void arq_answer_send(struct arq_h3_stream *client, bool is_head, const struct ar
 		fields[count++] =
 			(struct arq_h3_field){arq_h3_text("content-length"), arq_h3_text(digits)};
 	}
-	if (is_head || is_bodyless(response->status))
+	bool has_body = !is_head && !is_bodyless(response->status);
+	if (!has_body)
 		code = arq_h3_stream_respond(client, response->status, fields, count, true);
 	else
 		code = arq_h3_stream_respond_static(
@@ -78,6 +79,7 @@ void arq_answer_send(struct arq_h3_stream *client, bool is_head, const struct ar
 			answer->view ? arq_view_get(answer->view) : NULL);
 	if (code != 0)
 		arq_h3_stream_reset(client, ARQ_H3_INTERNAL_ERROR);
+	return code == 0 && has_body ? length : 0;
 }
 
 /* --- requests that need no state -------------------------------------------------------------- */
@@ -118,11 +120,12 @@ static const struct arq_h3_stream_ops answered_ops = {
 	.on_closed = on_closed,
 };
 
-void arq_answer_at_once(struct arq_h3_stream *client, bool is_head, bool end,
-			const struct arq_answer *answer)
+size_t arq_answer_at_once(struct arq_h3_stream *client, bool is_head, bool end,
+			  const struct arq_answer *answer)
 {
 	arq_h3_stream_accept(client, &answered_ops, NULL);
-	arq_answer_send(client, is_head, answer);
+	size_t length = arq_answer_send(client, is_head, answer);
 	if (!end)
 		arq_h3_stream_stop(client, ARQ_H3_NO_ERROR);
+	return length;
 }

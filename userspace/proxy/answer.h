@@ -24,15 +24,16 @@ struct arq_config_response arq_answer_empty(unsigned int status);
 
 /*
  * Sends it, on a stream that was accepted. The body is not copied: the stream keeps the
- * view while it needs it.
+ * view while it needs it. Returns the bytes of its body, 0 also when it could not be sent.
  */
-void arq_answer_send(struct arq_h3_stream *client, bool is_head, const struct arq_answer *answer);
+size_t arq_answer_send(struct arq_h3_stream *client, bool is_head, const struct arq_answer *answer);
 
 /*
  * Accepts a request that needs no state and answers it. `end`: the request ended with its header
- * section. Only inside on_request.
+ * section. Only inside on_request. Returns as
+ * arq_answer_send.
  */
-void arq_answer_at_once(struct arq_h3_stream *client, bool is_head, bool end,
-			const struct arq_answer *answer);
+size_t arq_answer_at_once(struct arq_h3_stream *client, bool is_head, bool end,
+			  const struct arq_answer *answer);
 
 #endif

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/proxy/exchange.h"
 
+#include "userspace/proxy/account.h"
 #include "userspace/proxy/answer.h"
 #include "userspace/proxy/forward.h"
 #include "userspace/proxy/rewrite.h"
@@ -22,6 +23,7 @@ struct exchange {
 	struct arq_message_body early; /* request body that arrived before the upstream stream */
 	struct arq_message_section *request_trailers;
 	struct arq_message_section *response_trailers;
+	struct arq_account account;
 	bool is_head; /* the method is HEAD: a response has no body */
 	bool idempotent;
 	bool has_body; /* body or trailers follow the request's header section */
@@ -68,7 +70,8 @@ static void give_up(struct exchange *x, unsigned int status)
 	}
 	const struct arq_answer answer = {.response = arq_answer_own(status)};
 	x->proxy->counters.direct++;
-	arq_answer_send(x->client, x->is_head, &answer);
+	x->account.status = status;
+	x->account.sent = arq_answer_send(x->client, x->is_head, &answer);
 	if (!x->request_complete)
 		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
 }
@@ -130,8 +133,10 @@ static void request_end(struct exchange *x)
 static void on_client_body(struct arq_h3_stream *stream, void *user, const uint8_t *data,
 			   size_t length)
 {
+	struct exchange *x = user;
 	(void)stream;
-	request_body(user, data, length);
+	x->account.received += length;
+	request_body(x, data, length);
 }
 
 static void on_client_trailers(struct arq_h3_stream *stream, void *user,
@@ -193,6 +198,7 @@ static void on_client_closed(struct arq_h3_stream *stream, void *user, bool clea
 	(void)clean;
 	(void)code;
 	x->client = NULL;
+	arq_account_end(&x->account, x->proxy);
 	if (!x->over)
 		cancel_upstream(x);
 	free_if_done(x);
@@ -243,6 +249,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 		return;
 	}
 	x->responded = true;
+	x->account.status = response->status;
 	arq_pool_report(&x->ticket, response->status < 500 ? ARQ_POOL_ANSWERED : ARQ_POOL_ERROR);
 }
 
@@ -258,6 +265,8 @@ static void on_upstream_body(struct arq_h3_stream *stream, void *user, const uin
 	ssize_t taken = arq_h3_stream_write(x->client, data, length);
 	if (taken < 0 || (size_t)taken != length)
 		break_off(x);
+	else
+		x->account.sent += length;
 }
 
 static void on_upstream_trailers(struct arq_h3_stream *stream, void *user,
@@ -496,16 +505,25 @@ static int exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client
 
 struct begin {
 	struct arq_proxy *proxy;
+	uint32_t listener;
 	struct arq_h3_stream *client;
 	const struct arq_h3_request *request;
 	bool end;
+	const struct arq_config_route *route; /* NULL: none was found */
 };
 
+/* Counted as over: there is nothing to wait for but the client. */
 static void answer(const struct begin *begin, const struct arq_answer *answer)
 {
-	begin->proxy->counters.direct++;
-	arq_answer_at_once(begin->client, method_is(begin->request->method, "HEAD"), begin->end,
-			   answer);
+	struct arq_proxy *proxy = begin->proxy;
+	struct arq_account account;
+	proxy->counters.direct++;
+	arq_account_begin(&account, proxy,
+			  arq_view_requests(proxy->view, begin->listener, begin->route, NULL));
+	account.status = answer->response->status;
+	account.sent = arq_answer_at_once(begin->client, method_is(begin->request->method, "HEAD"),
+					  begin->end, answer);
+	arq_account_end(&account, proxy);
 }
 
 static void refuse(const struct begin *begin, unsigned int status)
@@ -555,7 +573,10 @@ static void ask_upstream(const struct begin *begin, const struct arq_route *rout
 	}
 	/* Steps of the golden ratio, also every so many of them, are spread evenly. */
 	proxy->draw += 0x9e3779b9u;
-	x->pool = arq_view_pool(x->view, arq_route_pool(route, proxy->draw));
+	const struct arq_config_pool *pool = arq_route_pool(route, proxy->draw);
+	x->pool = arq_view_pool(x->view, pool);
+	arq_account_begin(&x->account, proxy,
+			  arq_view_requests(x->view, begin->listener, begin->route, pool));
 	x->ticket.key = arq_pool_key(x->pool, begin->request, client_address(begin->client));
 	arq_h3_stream_accept(begin->client, &client_ops, x);
 	arq_pool_take(x->pool, &x->ticket);
@@ -565,7 +586,7 @@ void arq_exchange_begin(struct arq_proxy_client *from, struct arq_h3_stream *cli
 			const struct arq_h3_request *request, bool end)
 {
 	struct arq_proxy *proxy = from->proxy;
-	const struct begin begin = {proxy, client, request, end};
+	struct begin begin = {proxy, from->listener, client, request, end, NULL};
 	const struct arq_route_request wanted = {
 		.message = request,
 		.server_name =
@@ -585,7 +606,7 @@ void arq_exchange_begin(struct arq_proxy_client *from, struct arq_h3_stream *cli
 		refuse(&begin, code == -ENOENT ? 404 : 400);
 		return;
 	}
-	const struct arq_config_route *config = match.route->config;
+	const struct arq_config_route *config = begin.route = match.route->config;
 	if (config->respond)
 		answer(&begin, &(struct arq_answer){.response = config->respond,
 						    .headers = &config->response_headers,

@@ -184,12 +184,17 @@ void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outco
 	if (!target)
 		return;
 	if (outcome <= ARQ_POOL_ERROR && !ticket->answered) {
+		arq_histogram_observe(&target->tally->answer,
+				      target->pool->context->now - ticket->since);
 		ticket->answered = true;
 		ticket_enters(ticket);
 	}
 	if (ticket->reported)
 		return;
 	ticket->reported = true;
+	target->tally->errors += outcome == ARQ_POOL_ERROR;
+	target->tally->broken += outcome == ARQ_POOL_BROKEN;
+	target->tally->late += outcome == ARQ_POOL_LATE;
 	if (outcome == ARQ_POOL_ANSWERED)
 		arq_member_succeeded(target->pool->members, target_index(target));
 	else
@@ -300,6 +305,18 @@ uint32_t arq_pool_connections(const struct arq_pool *pool)
 uint32_t arq_pool_connections_max(const struct arq_pool *pool)
 {
 	return pool->target_count * (pool->config->connections.max + (pool->checks != NULL));
+}
+
+void arq_pool_tally(const struct arq_pool *pool, struct arq_tally *sum)
+{
+	for (uint32_t i = 0; i < pool->target_count; i++) {
+		const struct arq_pool_target *target = &pool->targets[i];
+		struct arq_tally_target *row =
+			arq_tally_target(sum, pool->config->name, target->config->address_text);
+		row->active += target->requests;
+		row->waiting += target->waiting;
+		row->connections += target->upstream_count;
+	}
 }
 
 void arq_pool_destroy(struct arq_pool *pool)

@@ -25,6 +25,7 @@
 #include "userspace/proxy/alarm.h"
 #include "userspace/proxy/maglev.h"
 #include "userspace/proxy/member.h"
+#include "userspace/proxy/tally.h"
 #include "userspace/proxy/upstream.h"
 
 #include <stdbool.h>
@@ -88,6 +89,7 @@ struct arq_pool_context {
 	uint64_t idle_timeout; /* ns */
 	struct arq_alarms alarms; /* of the pools, and of who uses them */
 	struct arq_proxy_counters *counters;
+	struct arq_tally *tally;
 };
 
 struct arq_pool_options {
@@ -106,6 +108,9 @@ int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **po
 /* Connections that it has, being made and ending ones included, and may have at most. */
 uint32_t arq_pool_connections(const struct arq_pool *pool);
 uint32_t arq_pool_connections_max(const struct arq_pool *pool);
+
+/* Adds what its targets have now to the gauges of their rows. */
+void arq_pool_tally(const struct arq_pool *pool, struct arq_tally *sum);
 
 /* All connections and tickets must be gone. NULL is allowed. */
 void arq_pool_destroy(struct arq_pool *pool);

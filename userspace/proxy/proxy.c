@@ -219,6 +219,8 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 	made->scratch = arq_regex_scratch_create();
 	if (code == 0 && !made->scratch)
 		code = -ENOMEM;
+	if (code == 0)
+		code = arq_tally_create(&made->tally);
 	made->context = (struct arq_pool_context){
 		.endpoint = options->endpoint,
 		.h3 = made->h3,
@@ -226,6 +228,7 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 		.upstream_v6 = options->upstream_v6,
 		.idle_timeout = limits->idle_timeout_ns,
 		.counters = &made->counters,
+		.tally = made->tally,
 	};
 	if (code == 0)
 		code = arq_view_create(made, options->shared, &made->view);
@@ -246,6 +249,7 @@ void arq_proxy_destroy(struct arq_proxy *proxy)
 	arq_view_pools_sweep(proxy);
 	free(proxy->listeners);
 	arq_regex_scratch_destroy(proxy->scratch);
+	arq_tally_destroy(proxy->tally);
 	if (proxy->h3)
 		arq_h3_destroy(proxy->h3);
 	free(proxy);
@@ -326,6 +330,12 @@ void arq_proxy_close(struct arq_proxy *proxy)
 void arq_proxy_counters_read(const struct arq_proxy *proxy, struct arq_proxy_counters *counters)
 {
 	*counters = proxy->counters;
+}
+
+void arq_proxy_tally_read(const struct arq_proxy *proxy, struct arq_tally *sum)
+{
+	arq_tally_add(sum, proxy->tally);
+	arq_view_pools_tally(proxy, sum);
 }
 
 void arq_proxy_h3_counters_read(const struct arq_proxy *proxy, struct arq_h3_counters *counters)

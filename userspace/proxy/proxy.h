@@ -16,6 +16,7 @@
  *	balance.h   which target is next
  *	upstream.h  what runs on a connection to a target: HTTP/3, or another protocol
  *	alarm.h     what is to be done at a time
+ *	tally.h     what requests and targets came to, by name
  *	exchange.h  one request coupled with its upstream request, both ways, with back-pressure
  *	view.h      what the worker has for a configuration, so that another can take its place
  *
@@ -39,6 +40,7 @@ struct arq_proxy_shared;
 struct arq_proxy;
 struct arq_view;
 struct arq_members;
+struct arq_tally;
 
 /*
  * Compiles what the configuration says; it is borrowed and must outlive the result. `previous` is
@@ -145,6 +147,9 @@ struct arq_proxy_counters {
 };
 
 void arq_proxy_counters_read(const struct arq_proxy *proxy, struct arq_proxy_counters *counters);
+
+/* Adds up what its requests and targets came to, and what targets have now. */
+void arq_proxy_tally_read(const struct arq_proxy *proxy, struct arq_tally *sum);
 
 /* Of its HTTP/3, both sides together. */
 void arq_proxy_h3_counters_read(const struct arq_proxy *proxy, struct arq_h3_counters *counters);

@@ -7,6 +7,7 @@
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/proxy/route.h"
+#include "userspace/proxy/tally.h"
 #include "userspace/proxy/view.h"
 
 #include <stdatomic.h>
@@ -59,6 +60,7 @@ struct arq_proxy {
 	bool checks; /* this worker checks the pools' targets */
 	bool draining;
 	struct arq_proxy_counters counters;
+	struct arq_tally *tally;
 };
 
 #endif

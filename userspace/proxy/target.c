@@ -23,6 +23,8 @@ void target_init(struct arq_pool_target *target, struct arq_pool *pool,
 {
 	target->pool = pool;
 	target->config = config;
+	target->tally =
+		arq_tally_target(pool->context->tally, pool->config->name, config->address_text);
 	target->reconnect.ring = reconnect;
 	TAILQ_INIT(&target->upstreams);
 	TAILQ_INIT(&target->queue);
@@ -120,6 +122,7 @@ static bool open_upstream(struct arq_pool_target *target)
 	upstream->target = target;
 	upstream->age.ring = grow_old;
 	target->pool->context->counters->upstream_connects++;
+	target->tally->connects++;
 	if (connect_upstream(upstream, &error) != 0) {
 		arq_log(ARQ_LOG_WARNING, "target %s: no connection: %s",
 			target->config->address_text, error.text);
@@ -173,13 +176,18 @@ static bool in_service(const struct arq_pool_target *target)
 /* Gives the first in the queue to the connection. Returns false when it was not taken. */
 static bool serve_one(struct arq_upstream *upstream)
 {
-	struct arq_pool_ticket *ticket = TAILQ_FIRST(&upstream->target->queue);
+	struct arq_pool_target *target = upstream->target;
+	struct arq_pool_ticket *ticket = TAILQ_FIRST(&target->queue);
+	bool is_retry = ticket->retry; /* the callee may be done with the ticket */
 
 	ticket_dequeue(ticket);
 	ticket_started(ticket, upstream);
 	int code = ticket->start(ticket, upstream);
-	if (code != -EAGAIN && code != -ESHUTDOWN)
+	if (code != -EAGAIN && code != -ESHUTDOWN) {
+		target->tally->requests++;
+		target->tally->retries += is_retry;
 		return true;
+	}
 	ticket_unstarted(ticket);
 	ticket_requeue(ticket);
 	if (code == -ESHUTDOWN)
@@ -212,6 +220,7 @@ static void connect_failed(struct arq_pool_target *target)
 	uint64_t wait = RECONNECT_MIN;
 
 	context->counters->upstream_failed++;
+	target->tally->connects_failed++;
 	target_failed(target);
 	for (uint32_t n = target->connect_failures; n > 0 && wait < RECONNECT_MAX; n--)
 		wait *= 2;

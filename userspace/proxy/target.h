@@ -25,6 +25,7 @@ struct arq_upstream {
 struct arq_pool_target {
 	struct arq_pool *pool;
 	const struct arq_config_target *config;
+	struct arq_tally_target *tally;
 	TAILQ_HEAD(, arq_upstream) upstreams;
 	uint32_t upstream_count;
 	uint32_t connecting; /* of these, not ready yet */

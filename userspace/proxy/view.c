@@ -15,10 +15,18 @@ struct arq_held_pool {
 	uint32_t views;
 };
 
+/* The row that was asked for last, of each route: mostly the next is the same. */
+struct found_row {
+	struct arq_tally_requests *row; /* NULL: none was asked for */
+	const struct arq_config_pool *pool;
+	uint32_t listener;
+};
+
 struct arq_view {
 	struct arq_proxy *proxy;
 	struct arq_proxy_shared *shared; /* a reference */
 	uint32_t users;
+	struct found_row *found; /* of each route, and of none */
 	struct arq_held_pool
 		*pools[]; /* of each pool of the configuration; NULL while it is made */
 };
@@ -66,6 +74,13 @@ static void let_go(struct arq_held_pool *held)
 		arq_pool_shutdown(held->pool);
 }
 
+void arq_view_pools_tally(const struct arq_proxy *proxy, struct arq_tally *sum)
+{
+	const struct arq_held_pool *held;
+	LIST_FOREACH (held, &proxy->pools, entry)
+		arq_pool_tally(held->pool, sum);
+}
+
 uint32_t arq_view_pools_connections(const struct arq_proxy *proxy)
 {
 	const struct arq_held_pool *held;
@@ -110,6 +125,7 @@ static void view_free(struct arq_view *view)
 	for (uint32_t i = 0; i < view->shared->gateway->pools_count; i++)
 		let_go(view->pools[i]);
 	arq_proxy_shared_put(view->shared);
+	free(view->found);
 	free(view);
 }
 
@@ -123,6 +139,11 @@ int arq_view_create(struct arq_proxy *proxy, struct arq_proxy_shared *shared,
 	made->proxy = proxy;
 	made->shared = arq_proxy_shared_get(shared);
 	made->users = 1;
+	made->found = calloc(shared->gateway->routes_count + 1, sizeof(*made->found));
+	if (!made->found) {
+		view_free(made);
+		return -ENOMEM;
+	}
 	for (uint32_t i = 0; i < count; i++) {
 		struct arq_held_pool *held = find(proxy, shared->pools[i].identity);
 		if (!held)
@@ -158,4 +179,23 @@ const struct arq_proxy_shared *arq_view_shared(const struct arq_view *view)
 struct arq_pool *arq_view_pool(const struct arq_view *view, const struct arq_config_pool *pool)
 {
 	return view->pools[pool - view->shared->gateway->pools]->pool;
+}
+
+struct arq_tally_requests *arq_view_requests(struct arq_view *view, uint32_t listener,
+					     const struct arq_config_route *route,
+					     const struct arq_config_pool *pool)
+{
+	const struct arq_config_gateway *gateway = view->shared->gateway;
+	size_t i = route ? (size_t)(route - gateway->routes) : gateway->routes_count;
+	struct found_row *found = &view->found[i];
+	if (!found->row || found->listener != listener || found->pool != pool)
+		*found = (struct found_row){
+			.row = arq_tally_requests(view->proxy->tally,
+						  gateway->listeners[listener].name,
+						  route ? route->name : ARQ_TALLY_NONE,
+						  pool ? pool->name : ARQ_TALLY_NONE),
+			.pool = pool,
+			.listener = listener,
+		};
+	return found->row;
 }

@@ -19,6 +19,8 @@
 
 struct arq_pool;
 struct arq_proxy;
+struct arq_tally;
+struct arq_tally_requests;
 struct arq_view;
 
 /* Returns 0 and *view with one reference, not in force yet; or -ENOMEM. */
@@ -36,11 +38,19 @@ const struct arq_proxy_shared *arq_view_shared(const struct arq_view *view);
 /* The worker's part of a pool of the view's configuration. */
 struct arq_pool *arq_view_pool(const struct arq_view *view, const struct arq_config_pool *pool);
 
+/* Where requests of that listener are counted that go by that route to that pool; NULL: none. */
+struct arq_tally_requests *arq_view_requests(struct arq_view *view, uint32_t listener,
+					     const struct arq_config_route *route,
+					     const struct arq_config_pool *pool);
+
 /* --- all pools of a proxy, also those that are ending ------------------------------------------
  */
 
 /* Connections that they may have together. */
 uint32_t arq_view_pools_connections(const struct arq_proxy *proxy);
+
+/* As arq_pool_tally, for each. */
+void arq_view_pools_tally(const struct arq_proxy *proxy, struct arq_tally *sum);
 
 /* Frees the pools of no view whose last connection has gone. */
 void arq_view_pools_sweep(struct arq_proxy *proxy);

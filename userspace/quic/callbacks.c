@@ -108,9 +108,20 @@ static void send_ticket(struct arq_quic_connection *connection)
 		connection->endpoint->counters.tickets_sent++;
 }
 
+/* A client's first packets need not have given a sample. */
+static void note_rtt(struct arq_quic_connection *connection)
+{
+	ngtcp2_conn_info info;
+
+	ngtcp2_conn_get_conn_info(connection->conn, &info);
+	if (info.min_rtt != UINT64_MAX)
+		arq_histogram_observe(&connection->endpoint->counters.rtt, info.smoothed_rtt);
+}
+
 static int server_completed(struct arq_quic_connection *connection)
 {
 	connection->endpoint->counters.half_open--;
+	note_rtt(connection);
 	connection->peer_subject =
 		tls_peer_subject(connection->session, &connection->endpoint->memory);
 	send_new_token(connection, ngtcp2_conn_get_path(connection->conn));

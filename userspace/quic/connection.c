@@ -411,6 +411,17 @@ static void end_excessive(struct arq_quic_connection *connection)
 		       (const uint8_t *)why, sizeof(why) - 1);
 }
 
+/* Acknowledgements and timers tell of loss; ngtcp2 1.11 tells us by its window only. */
+static void watch_window(struct arq_quic_connection *connection)
+{
+	ngtcp2_conn_info info;
+
+	ngtcp2_conn_get_conn_info(connection->conn, &info);
+	if (info.cwnd < connection->window)
+		connection->endpoint->counters.congestion_events++;
+	connection->window = info.cwnd;
+}
+
 int connection_receive(struct arq_quic_connection *connection, struct arq_io *io,
 		       const struct arq_rx_packet *packet)
 {
@@ -437,6 +448,7 @@ int connection_receive(struct arq_quic_connection *connection, struct arq_io *io
 	if (connection->budget.exceeded)
 		end_excessive(connection);
 	release_session(connection);
+	watch_window(connection);
 	learn_path(connection, io, &arrival);
 	if (rv)
 		connection_fail(connection, rv);
@@ -459,6 +471,7 @@ void connection_expire(struct arq_quic_connection *connection, uint64_t now)
 	if (connection->ending || ngtcp2_conn_get_expiry(connection->conn) > now)
 		return;
 	rv = ngtcp2_conn_handle_expiry(connection->conn, now);
+	watch_window(connection);
 	if (rv)
 		connection_fail(connection, rv);
 }

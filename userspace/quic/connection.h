@@ -72,6 +72,8 @@ struct arq_quic_connection {
 	struct arq_quic_tls *tls; /* server */
 	struct arq_quic_client_tls *client_tls; /* client */
 
+	uint64_t window; /* bytes, the congestion window as it was last */
+
 	struct timer timer; /* the earlier of ngtcp2's and the application's */
 	uint64_t application_timer;
 

@@ -44,6 +44,7 @@
 
 #include "userspace/common/address.h"
 #include "userspace/common/error.h"
+#include "userspace/common/histogram.h"
 #include "userspace/io/io.h"
 
 #include <stdbool.h>
@@ -387,7 +388,8 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
 	X(dropped_no_slot, "stateless answers that found no room to send")              \
 	X(dropped_closing, "packets for closing or draining connections, unanswered")   \
 	X(output_stalled, "times a connection had output and no slot was free")         \
-	X(paths_migrated, "times a connection moved to another path")
+	X(paths_migrated, "times a connection moved to another path")                   \
+	X(congestion_events, "times loss or congestion marks narrowed a connection's window")
 
 struct arq_quic_counters {
 #define ARQ_QUIC_COUNTER_FIELD(name, meaning) uint64_t name;
@@ -399,6 +401,8 @@ struct arq_quic_counters {
 	uint64_t closing; /* closing or draining: a packet and its ids kept for 3 PTO */
 	uint64_t memory; /* bytes that ngtcp2 and we hold for connections (not GnuTLS) */
 	uint64_t memory_peak; /* the most it has been */
+	/* Round trips of clients' connections, smoothed, when the handshake was complete. */
+	struct arq_histogram rtt;
 };
 
 void arq_quic_counters_read(const struct arq_quic_endpoint *endpoint,
