@@ -56,7 +56,7 @@ void arq_h3_destroy(struct arq_h3 *h3)
 {
 	if (!h3)
 		return;
-	body_pool_free(&h3->pool);
+	arq_send_pool_free(&h3->pool);
 	free(h3->nv);
 	free(h3->fields);
 	arq_memory_trim(&h3->memory);

@@ -208,10 +208,6 @@ struct arq_h3_options {
 	size_t pool_spare; /* free slabs kept for reuse, the rest is given back */
 };
 
-/* Body bytes wait in slabs of this size: small enough that a short response wastes little, large
- * enough that a packet rarely spans two and a full buffer is a chain of sixteen. */
-#define ARQ_H3_SLAB_SIZE 16384
-
 /* 16 KiB and 100 field lines, both ways; 256 KiB to send and to receive; 100 streams; 256 slabs. */
 void arq_h3_options_default(struct arq_h3_options *options);
 

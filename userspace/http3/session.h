@@ -4,7 +4,7 @@
 #define ARQUANT_HTTP3_SESSION_H
 
 #include "userspace/common/memory.h"
-#include "userspace/http3/body.h"
+#include "userspace/quic/send_buffer.h"
 #include "userspace/http3/fields.h"
 #include "userspace/http3/http3.h"
 
@@ -19,7 +19,7 @@ struct arq_h3 {
 	struct arq_h3_counters counters;
 	struct arq_memory memory;
 	nghttp3_mem allocator; /* counts into memory */
-	struct body_pool pool;
+	struct arq_send_pool pool;
 	nghttp3_nv *nv; /* scratch for a section on its way out: max_fields_sent + NV_EXTRA */
 	struct arq_h3_field *fields; /* scratch for one on its way in: max_fields */
 };
@@ -57,7 +57,7 @@ struct arq_h3_stream {
 	const struct arq_h3_stream_ops *ops; /* NULL: no application has it */
 	void *user;
 	struct section section; /* being received */
-	struct body body; /* being sent */
+	struct arq_send_buffer body; /* being sent */
 	size_t unconsumed; /* bytes of body given to the application, not yet credited */
 	size_t delivered; /* bytes of body in the data being read now */
 	uint64_t error; /* why it ends; 0: no error */
@@ -65,7 +65,7 @@ struct arq_h3_stream {
 	bool rx_ended; /* the peer's message is complete */
 	bool rx_dead; /* no more of the peer's message is looked at */
 	bool tx_begun; /* our header section is out: request, or final response */
-	bool tx_body; /* nghttp3 asks body_take for what follows */
+	bool tx_body; /* nghttp3 asks arq_send_buffer_take for what follows */
 	bool tx_finished; /* our message is complete */
 	bool tx_trailers; /* with trailers after the body */
 	bool tx_dead; /* our side was reset */

@@ -61,7 +61,7 @@ void stream_destroy(struct arq_h3_stream *stream)
 	session->stream_count--;
 	h3->counters.streams--;
 	section_clear(&stream->section, &h3->memory);
-	body_free(&stream->body, &h3->pool);
+	arq_send_buffer_free(&stream->body, &h3->pool);
 	arq_memory_free(stream, &h3->memory);
 }
 
@@ -268,7 +268,7 @@ static int respond_static(struct arq_h3_stream *stream, unsigned int status,
 	if (rv || length == 0)
 		return rv ? rv : 1; /* not kept: the caller of this releases */
 	stream->tx_finished = true;
-	rv = body_append_static(&stream->body, body, length, release, user);
+	rv = arq_send_buffer_append_static(&stream->body, body, length, release, user);
 	if (rv)
 		stream_abort(stream, ARQ_H3_INTERNAL_ERROR, ARQ_H3_INTERNAL_ERROR);
 	return rv;
@@ -321,7 +321,8 @@ ssize_t arq_h3_stream_write(struct arq_h3_stream *stream, const uint8_t *data, s
 		return -EPIPE;
 	if (!stream->tx_begun)
 		return -EINVAL;
-	taken = body_write(&stream->body, &session->h3->pool, data, length < room ? length : room);
+	taken = arq_send_buffer_write(&stream->body, &session->h3->pool, data,
+				      length < room ? length : room);
 	if (taken < length) {
 		stream->wants_room = true;
 		session->h3->counters.write_short++;
@@ -365,13 +366,15 @@ nghttp3_ssize stream_read_body(nghttp3_conn *conn, int64_t id, nghttp3_vec *vecs
 			       uint32_t *flags, void *session_user, void *stream_user)
 {
 	struct arq_h3_stream *stream = stream_user;
-	size_t taken = body_take(&stream->body, vecs, count);
+	size_t taken = arq_send_buffer_peek(&stream->body, (struct arq_quic_vec *)vecs, count);
 
 	(void)conn;
 	(void)id;
 	(void)session_user;
-	/* All of it was seen unless the vectors ran out before the chain did. */
-	if (stream->tx_finished && stream->body.cursor == stream->body.tail) {
+	/* nghttp3 does not ask for it again: it has them now. */
+	for (size_t i = 0; i < taken; i++)
+		arq_send_buffer_sent(&stream->body, vecs[i].len);
+	if (stream->tx_finished && arq_send_buffer_all_sent(&stream->body)) {
 		*flags = NGHTTP3_DATA_FLAG_EOF;
 		if (stream->tx_trailers)
 			*flags |= NGHTTP3_DATA_FLAG_NO_END_STREAM;
@@ -383,7 +386,7 @@ nghttp3_ssize stream_read_body(nghttp3_conn *conn, int64_t id, nghttp3_vec *vecs
 void stream_acked(struct arq_h3_stream *stream, uint64_t length)
 {
 	struct arq_h3 *h3 = stream->session->h3;
-	size_t slabs = body_acked(&stream->body, &h3->pool, length);
+	size_t slabs = arq_send_buffer_acked(&stream->body, &h3->pool, length);
 
 	h3->counters.body_sent += length;
 	if (!stream->ops || stream->tx_dead)
