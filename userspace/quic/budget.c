@@ -1,11 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 #include "userspace/quic/budget.h"
 
+#include "userspace/io/io.h"
+
 #include <ngtcp2/ngtcp2_crypto.h>
 
 struct limit {
 	uint16_t burst, rate;
 };
+
+/* No datagram has more: type, stream and code take an octet each. */
+#define STOPS_MAX (ARQ_IO_PAYLOAD_MAX / 3)
+
+/* Whose packet is being read, and what was found in it. */
+static _Thread_local struct {
+	struct budget *budget; /* NULL: nobody's */
+	uint64_t now;
+	size_t stop_count;
+	struct budget_stop stops[STOPS_MAX];
+} reading;
 
 static const struct limit limits[] = {
 #define BUDGET_LIMIT(name, burst, rate, meaning) {burst, rate},
@@ -36,6 +49,8 @@ static void fill(struct budget *budget, uint64_t now)
 
 static void take(struct budget *budget, enum budget_kind kind)
 {
+	if (!budget)
+		return;
 	if (budget->left[kind])
 		budget->left[kind]--;
 	else
@@ -107,6 +122,16 @@ static void stream(struct budget *budget, struct cursor *cursor, uint64_t type)
 	skip(cursor, length);
 }
 
+static void stop_sending(struct budget *budget, struct cursor *cursor)
+{
+	int64_t stream_id = (int64_t)varint(cursor);
+	uint64_t code = varint(cursor);
+
+	take(budget, BUDGET_stop);
+	if (!cursor->failed && reading.stop_count < STOPS_MAX)
+		reading.stops[reading.stop_count++] = (struct budget_stop){stream_id, code};
+}
+
 static void new_connection_id(struct cursor *cursor)
 {
 	skip_varints(cursor, 2);
@@ -120,10 +145,9 @@ static bool plain(struct budget *budget, struct cursor *cursor, uint64_t type)
 	static const struct {
 		uint8_t numbers, kind;
 	} frames[] = {
-		[0x04] = {3, BUDGET_reset + 1},   [0x05] = {2, BUDGET_stop + 1},
-		[0x12] = {1, BUDGET_blocked + 1}, [0x13] = {1, BUDGET_blocked + 1},
-		[0x16] = {1, BUDGET_blocked + 1}, [0x17] = {1, BUDGET_blocked + 1},
-		[0x19] = {1, BUDGET_ids + 1},
+		[0x04] = {3, BUDGET_reset + 1},   [0x12] = {1, BUDGET_blocked + 1},
+		[0x13] = {1, BUDGET_blocked + 1}, [0x16] = {1, BUDGET_blocked + 1},
+		[0x17] = {1, BUDGET_blocked + 1}, [0x19] = {1, BUDGET_ids + 1},
 	};
 
 	if (type >= sizeof(frames) / sizeof(frames[0]) || !frames[type].kind)
@@ -141,6 +165,9 @@ static void other(struct budget *budget, struct cursor *cursor, uint64_t type)
 	case 0x02:
 	case 0x03:
 		acknowledgement(cursor, type & 1);
+		return;
+	case 0x05:
+		stop_sending(budget, cursor);
 		return;
 	case 0x06:
 		take(budget, BUDGET_crypto);
@@ -203,7 +230,8 @@ void budget_charge(struct budget *budget, const uint8_t *payload, size_t length,
 	uint32_t idles[BUDGET_COUNT] = {0};
 	bool alone = true;
 
-	fill(budget, now);
+	if (budget)
+		fill(budget, now);
 	while (cursor.at < cursor.end && !cursor.failed) {
 		uint64_t type = varint(&cursor);
 
@@ -216,27 +244,25 @@ void budget_charge(struct budget *budget, const uint8_t *payload, size_t length,
 			other(budget, &cursor, type);
 	}
 	for (size_t kind = 0; alone && kind < BUDGET_COUNT; kind++) {
-		for (; idles[kind] && !budget->exceeded; idles[kind]--)
+		for (; budget && idles[kind] && !budget->exceeded; idles[kind]--)
 			take(budget, (enum budget_kind)kind);
 	}
 }
 
 /* --- whose packet ----------------------------------------------------------------------------- */
 
-static _Thread_local struct {
-	struct budget *budget; /* NULL: nobody's */
-	uint64_t now;
-} reading;
-
 void budget_begin(struct budget *budget, uint64_t now)
 {
 	reading.budget = budget;
 	reading.now = now;
+	reading.stop_count = 0;
 }
 
-void budget_end(void)
+size_t budget_end(const struct budget_stop **stops)
 {
 	reading.budget = NULL;
+	*stops = reading.stops;
+	return reading.stop_count;
 }
 
 int budget_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
@@ -247,7 +273,7 @@ int budget_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,
 	int rv = ngtcp2_crypto_decrypt_cb(dest, aead, context, ciphertext, length, nonce,
 					  nonce_length, header, header_length);
 
-	if (rv == 0 && reading.budget)
+	if (rv == 0)
 		budget_charge(reading.budget, dest, length - aead->max_overhead, reading.now);
 	return rv;
 }

@@ -49,12 +49,19 @@ void budget_init(struct budget *budget, uint64_t now);
  */
 void budget_charge(struct budget *budget, const uint8_t *payload, size_t length, uint64_t now);
 
+/* A STOP_SENDING frame, which ngtcp2 1.11 acts upon without a word. */
+struct budget_stop {
+	int64_t stream_id;
+	uint64_t code;
+};
+
 /*
- * ngtcp2's decryption callback has no way to say whose packet it is: name the budget around
- * ngtcp2_conn_read_pkt. For this thread.
+ * ngtcp2's decryption callback has no way to say whose packet it is: name the budget (NULL: nothing
+ * is charged) around ngtcp2_conn_read_pkt. budget_end returns how many STOP_SENDING frames were in
+ * the datagram, and where they are until the next budget_begin. For this thread.
  */
 void budget_begin(struct budget *budget, uint64_t now);
-void budget_end(void);
+size_t budget_end(const struct budget_stop **stops);
 
 /* The callback: ngtcp2's, and then charges. */
 int budget_decrypt(uint8_t *dest, const ngtcp2_crypto_aead *aead,

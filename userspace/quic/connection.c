@@ -123,6 +123,7 @@ static struct arq_quic_connection *connection_alloc(struct arq_quic_endpoint *en
 	connection->endpoint = endpoint;
 	connection->timer = (struct timer){.owner = &connection->owner, .at = TIMER_NEVER};
 	connection->application_timer = TIMER_NEVER;
+	connection->owed_since = TIMER_NEVER;
 	connection->ref = (ngtcp2_crypto_conn_ref){get_conn, connection};
 	connection->paths[0] = (struct connection_path){*path, io};
 	connection->path_count = 1;
@@ -314,6 +315,7 @@ int arq_quic_connect(struct arq_quic_endpoint *endpoint,
 	connection->ops = options->ops;
 	connection->user = options->user;
 	connection->client_tls = arq_quic_client_tls_get(options->tls);
+	connection->silence = options->transport.silence;
 	memcpy(connection->server_name, options->server_name, strlen(options->server_name));
 	memcpy(connection->alpn, options->alpn, strlen(options->alpn));
 	if (connect_conn(connection, options) || connect_session(connection, options)) {
@@ -422,11 +424,23 @@ static void watch_window(struct arq_quic_connection *connection)
 	connection->window = info.cwnd;
 }
 
+/* Our side of these streams was reset by ngtcp2 (RFC 9000, section 3.5); the application hears why.
+ */
+static void tell_stops(struct arq_quic_connection *connection, const struct budget_stop *stops,
+		       size_t count)
+{
+	for (size_t i = 0; i < count && connection->ready && !connection->ending; i++)
+		connection->ops->stop_sending(connection, connection->user, stops[i].stream_id,
+					      stops[i].code);
+}
+
 int connection_receive(struct arq_quic_connection *connection, struct arq_io *io,
 		       const struct arq_rx_packet *packet)
 {
 	ngtcp2_pkt_info info = {.ecn = packet->ecn};
 	struct arq_path arrival = packet->path;
+	const struct budget_stop *stops;
+	size_t stop_count;
 	ngtcp2_path path;
 	int rv;
 
@@ -438,13 +452,15 @@ int connection_receive(struct arq_quic_connection *connection, struct arq_io *io
 	if (!connection->server)
 		arrival.local = connection->paths[0].path.local;
 	path = to_ngtcp2(&arrival);
-	if (connection->server)
-		budget_begin(&connection->budget, connection->endpoint->now);
+	budget_begin(connection->server ? &connection->budget : NULL, connection->endpoint->now);
 	rv = ngtcp2_conn_read_pkt(connection->conn, &path, &info, packet->data, packet->length,
 				  connection->endpoint->now);
-	budget_end();
+	stop_count = budget_end(&stops);
 	if (rv == NGTCP2_ERR_RETRY)
 		return rv;
+	connection->heard = connection->endpoint->now;
+	if (rv == 0)
+		tell_stops(connection, stops, stop_count);
 	if (connection->budget.exceeded)
 		end_excessive(connection);
 	release_session(connection);
@@ -456,13 +472,29 @@ int connection_receive(struct arq_quic_connection *connection, struct arq_io *io
 	return 0;
 }
 
+uint64_t connection_silent_at(const struct arq_quic_connection *connection)
+{
+	uint64_t since = connection->owed_since;
+
+	if (since == TIMER_NEVER)
+		return TIMER_NEVER;
+	return (connection->heard > since ? connection->heard : since) + connection->silence;
+}
+
 void connection_expire(struct arq_quic_connection *connection, uint64_t now)
 {
+	static const char silent[] = "no acknowledgement";
+
 	int rv;
 
 	connection_schedule(connection);
 	if (connection->ending)
 		return;
+	if (connection_silent_at(connection) <= now) {
+		connection_end(connection, ENDING_CLOSE, ARQ_QUIC_CLOSE_SILENT, NGTCP2_NO_ERROR,
+			       (const uint8_t *)silent, sizeof(silent) - 1);
+		return;
+	}
 	if (connection->application_timer <= now) {
 		connection->application_timer = TIMER_NEVER;
 		if (connection->ready && connection->ops->timer)

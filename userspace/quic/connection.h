@@ -74,8 +74,11 @@ struct arq_quic_connection {
 
 	uint64_t window; /* bytes, the congestion window as it was last */
 
-	struct timer timer; /* the earlier of ngtcp2's and the application's */
+	struct timer timer; /* the earliest of ngtcp2's, the application's and that of silence */
 	uint64_t application_timer;
+	uint64_t silence; /* ns, of the transport's options; 0: not watched */
+	uint64_t heard; /* when the last packet came */
+	uint64_t owed_since; /* when it began to owe us an ACK; TIMER_NEVER: it does not */
 
 	struct connection_path paths[CONNECTION_PATHS];
 	size_t path_count;
@@ -127,6 +130,9 @@ void connection_schedule(struct arq_quic_connection *connection);
  */
 int connection_receive(struct arq_quic_connection *connection, struct arq_io *io,
 		       const struct arq_rx_packet *packet);
+
+/* When its silence will have been too long; TIMER_NEVER when it owes us nothing. */
+uint64_t connection_silent_at(const struct arq_quic_connection *connection);
 
 /* Its timer has come. */
 void connection_expire(struct arq_quic_connection *connection, uint64_t now);

@@ -143,9 +143,29 @@ static size_t turn_length(struct arq_quic_connection *connection)
 	return quantum == 0 ? 1 : quantum > TURN_PACKETS ? TURN_PACKETS : quantum;
 }
 
+/* Before the handshake is done its own timeout watches over it. */
+static void watch_silence(struct arq_quic_connection *connection)
+{
+	ngtcp2_conn_info info;
+
+	if (!connection->silence || !connection->handshake_done)
+		return;
+	ngtcp2_conn_get_conn_info(connection->conn, &info);
+	if (info.bytes_in_flight == 0)
+		connection->owed_since = TIMER_NEVER;
+	else if (connection->owed_since == TIMER_NEVER)
+		connection->owed_since = connection->endpoint->now;
+}
+
 void connection_rearm(struct arq_quic_connection *connection)
 {
 	uint64_t at = ngtcp2_conn_get_expiry(connection->conn);
+	uint64_t silent_at;
+
+	watch_silence(connection);
+	silent_at = connection_silent_at(connection);
+	if (silent_at < at)
+		at = silent_at;
 
 	if (connection->application_timer < at)
 		at = connection->application_timer;
@@ -274,6 +294,9 @@ static void count_end(const struct arq_quic_connection *connection)
 		break;
 	case ARQ_QUIC_CLOSE_IDLE:
 		counters->closed_idle++;
+		break;
+	case ARQ_QUIC_CLOSE_SILENT:
+		counters->closed_silent++;
 		break;
 	case ARQ_QUIC_CLOSE_STATELESS_RESET:
 		counters->closed_reset++;

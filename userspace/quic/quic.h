@@ -147,6 +147,7 @@ enum arq_quic_close_kind {
 	ARQ_QUIC_CLOSE_PEER_TRANSPORT, /* CONNECTION_CLOSE 0x1c; code of RFC 9000 section 20.1 */
 	ARQ_QUIC_CLOSE_PEER_APPLICATION, /* CONNECTION_CLOSE 0x1d; the application's code */
 	ARQ_QUIC_CLOSE_IDLE, /* nothing heard for the idle timeout */
+	ARQ_QUIC_CLOSE_SILENT, /* nothing heard for transport.silence, though it owes an ACK */
 	ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT,
 	ARQ_QUIC_CLOSE_STATELESS_RESET, /* the peer lost its state */
 	ARQ_QUIC_CLOSE_VERSION, /* client: the server speaks none of our versions */
@@ -207,10 +208,9 @@ struct arq_quic_ops {
 			     uint64_t final_size, uint64_t code);
 
 	/*
-	 * STOP_SENDING: the peer does not want more; our sending side has been reset already, never
-	 * offer it again. ngtcp2 1.11 shows it only when the stream is written to the next time,
-	 * and not its code (0 then); a stream that has nothing to write, or is blocked, is just
-	 * closed soon after.
+	 * STOP_SENDING: the peer does not want more; our sending side has been reset already with
+	 * this code, never offer it again. May come more than once for a stream, and then with a
+	 * code of 0; also for one whose end the peer has already.
 	 */
 	void (*stop_sending)(struct arq_quic_connection *connection, void *user, int64_t stream_id,
 			     uint64_t code);
@@ -368,6 +368,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
 	X(closed_local, "connections we closed after the handshake")                    \
 	X(closed_peer, "connections the peer closed after the handshake")               \
 	X(closed_idle, "connections that timed out idle")                               \
+	X(closed_silent, "connections whose peer acknowledged nothing any more")        \
 	X(closed_abuse, "connections closed for frames beyond a budget")                \
 	X(closed_reset, "connections ended by a stateless reset")                       \
 	X(retry_sent, "Retry packets sent")                                             \
@@ -426,6 +427,8 @@ struct arq_quic_transport {
 	uint64_t idle_timeout; /* ns; clamped to 1 s to 10 min */
 	uint64_t handshake_timeout; /* ns */
 	uint64_t keep_alive; /* ns without a packet after which a PING goes out; 0: never */
+	uint64_t silence; /* ns of silence while something is unacknowledged; then the peer is taken
+			     for dead. 0: only the idle timeout ends it */
 	uint16_t max_udp_payload; /* bytes we send at most, 1200 to ARQ_IO_PAYLOAD_MAX */
 	enum arq_quic_congestion_control congestion_control;
 };

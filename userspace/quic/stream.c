@@ -115,6 +115,7 @@ const char *arq_quic_close_kind_name(enum arq_quic_close_kind kind)
 		[ARQ_QUIC_CLOSE_PEER_TRANSPORT] = "peer-transport",
 		[ARQ_QUIC_CLOSE_PEER_APPLICATION] = "peer-application",
 		[ARQ_QUIC_CLOSE_IDLE] = "idle",
+		[ARQ_QUIC_CLOSE_SILENT] = "silent",
 		[ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT] = "handshake-timeout",
 		[ARQ_QUIC_CLOSE_STATELESS_RESET] = "stateless-reset",
 		[ARQ_QUIC_CLOSE_VERSION] = "version",
