@@ -583,7 +583,11 @@ static void start_backend(struct lab *lab, struct lab_backend *backend)
 	backend->endpoint = create_endpoint();
 	backend->h3 = create_h3();
 	backend->server = (struct arq_h3_server){backend->h3, &backend_ops, backend};
-	const struct arq_quic_application application = arq_h3_application(&backend->server);
+	backend->lab = lab;
+	const struct arq_quic_application application =
+		lab->raw ? (struct arq_quic_application){lab->raw->alpn, lab->raw->backend, backend,
+							 1}
+			 : arq_h3_application(&backend->server);
 	struct arq_quic_listener_options options = {
 		.address = backend->address,
 		.tls = lab->tls,
@@ -591,6 +595,10 @@ static void start_backend(struct lab *lab, struct lab_backend *backend)
 		.application_count = 1,
 	};
 	arq_h3_transport(backend->h3, true, &options.transport);
+	if (lab->raw) {
+		arq_quic_transport_default(&options.transport);
+		options.transport.max_streams_uni = lab->raw->uni;
+	}
 	cr_assert_eq(arq_quic_listen(backend->endpoint, &options, &backend->listener, &error), 0,
 		     "%s", error.text);
 }
@@ -615,11 +623,13 @@ static void configure(struct lab *lab, size_t targets, const char *pool, const c
 		"gateway:\n"
 		"  limits: { max_connections: 100 }\n"
 		"  listeners: [{ name: l, address: \"%s\", certificates: [{ certificate: c, key: "
-		"k }] }]\n"
+		"k }]%s%s }]\n"
 		"  pools:\n"
 		"    - name: p\n"
 		"%s",
-		text, pool);
+		text, lab->raw ? ", alpn: " : "", lab->raw ? lab->raw->alpn : "", pool);
+	if (lab->raw)
+		fprintf(out, "      alpn: %s\n", lab->raw->alpn);
 	if (!strstr(pool, " policy:"))
 		fprintf(out, "      policy: round-robin\n");
 	if (!strstr(pool, " tls:"))
@@ -630,7 +640,11 @@ static void configure(struct lab *lab, size_t targets, const char *pool, const c
 		arq_address_format(&lab->backends[i].address, text);
 		fprintf(out, "        - { address: \"%s\" }\n", text);
 	}
-	fprintf(out, "  routes:\n%s", routes ? routes : routes_default);
+	if (lab->raw)
+		fprintf(out, "  routes: [{ alpn: %s, server_name: localhost, pool: p }]\n",
+			lab->raw->alpn);
+	else
+		fprintf(out, "  routes:\n%s", routes ? routes : routes_default);
 	cr_assert_eq(fclose(out), 0);
 	cr_assert_eq(arq_config_parse("lab", yaml, size, &lab->config, &error), 0, "%s\n%s",
 		     error.text, yaml);
@@ -657,23 +671,50 @@ static void start_proxy(struct lab *lab)
 	cr_assert_eq(arq_quic_listen(lab->front, &options, &listener, &error), 0, "%s", error.text);
 }
 
-static void start_client(struct lab *lab)
+static void create_client(struct lab *lab)
 {
 	struct arq_error error = {0};
 	const struct arq_quic_client_tls_options tls = {.insecure = true};
-	struct arq_h3_connect_options options = {
-		.server_name = "localhost", .ops = &session_ops, .user = lab};
 
-	lab->client_io = open_io("127.0.0.1:1", &options.path.local);
+	lab->client_io = open_io("127.0.0.1:1", &lab->client_address);
 	lab->client_endpoint = create_endpoint();
 	lab->client_h3 = create_h3();
 	cr_assert_eq(arq_quic_client_tls_create(&tls, &lab->client_tls, &error), 0, "%s",
 		     error.text);
+	lab->now = real_time();
+}
+
+struct arq_quic_connection *lab_connect_raw(struct lab *lab, const char *server_name)
+{
+	struct arq_error error = {0};
+	struct arq_quic_connection *connection;
+	struct arq_quic_connect_options options = {
+		.io = lab->client_io,
+		.path = {.local = lab->client_address, .remote = lab->front_address},
+		.tls = lab->client_tls,
+		.server_name = server_name,
+		.alpn = lab->raw->alpn,
+		.ops = lab->raw->client,
+		.user = lab,
+	};
+	arq_quic_transport_default(&options.transport);
+	cr_assert_eq(
+		arq_quic_connect(lab->client_endpoint, &options, lab->now, &connection, &error), 0,
+		"%s", error.text);
+	return connection;
+}
+
+static void connect_client(struct lab *lab)
+{
+	struct arq_error error = {0};
+	struct arq_h3_connect_options options = {
+		.server_name = "localhost", .ops = &session_ops, .user = lab};
+
+	options.path.local = lab->client_address;
 	options.io = lab->client_io;
 	options.path.remote = lab->front_address;
 	options.tls = lab->client_tls;
 	arq_h3_transport(lab->client_h3, false, &options.transport);
-	lab->now = real_time();
 	cr_assert_eq(arq_h3_connect(lab->client_h3, lab->client_endpoint, &options, lab->now,
 				    &lab->session, &error),
 		     0, "%s", error.text);
@@ -684,13 +725,15 @@ struct lab *lab_start(size_t targets)
 	return lab_start_with(targets, NULL, NULL);
 }
 
-struct lab *lab_start_with(size_t targets, const char *pool, const char *routes)
+static struct lab *start(size_t targets, const char *pool, const char *routes,
+			 const struct lab_raw *raw)
 {
 	struct lab *lab = calloc(1, sizeof(*lab));
 	struct arq_error error = {0};
 	struct test_certificate files;
 
 	cr_assert_not_null(lab);
+	lab->raw = raw;
 	test_certificate_make(&files, "localhost");
 	const struct arq_quic_certificate certificate = {files.certificate, files.key};
 	const struct arq_quic_tls_options tls = {.certificates = &certificate, .count = 1};
@@ -701,9 +744,21 @@ struct lab *lab_start_with(size_t targets, const char *pool, const char *routes)
 	lab->front_io = open_io("127.0.0.1:1", &lab->front_address);
 	configure(lab, targets, pool ? pool : "", routes);
 	start_proxy(lab);
-	start_client(lab);
+	create_client(lab);
+	return lab;
+}
+
+struct lab *lab_start_with(size_t targets, const char *pool, const char *routes)
+{
+	struct lab *lab = start(targets, pool, routes, NULL);
+	connect_client(lab);
 	LAB_UNTIL(lab, lab->ready);
 	return lab;
+}
+
+struct lab *lab_start_raw(size_t targets, const char *pool, const struct lab_raw *raw)
+{
+	return start(targets, pool, NULL, raw);
 }
 
 void lab_stop(struct lab *lab)

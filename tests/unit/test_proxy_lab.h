@@ -65,6 +65,7 @@ struct lab_request {
 };
 
 struct lab_backend {
+	struct lab *lab;
 	struct arq_io *io;
 	struct arq_quic_endpoint *endpoint;
 	struct arq_h3 *h3;
@@ -82,7 +83,17 @@ struct lab_backend {
 	bool deaf; /* receives nothing and sends nothing */
 };
 
+/* Instead of HTTP/3 on both ends: raw streams, which the test sees by itself. */
+struct lab_raw {
+	const char *alpn;
+	const struct arq_quic_ops *backend; /* user: the struct lab_backend */
+	const struct arq_quic_ops *client; /* user: the struct lab */
+	uint64_t uni; /* unidirectional streams that backends take */
+	void *user; /* the test's */
+};
+
 struct lab {
+	const struct lab_raw *raw; /* NULL: HTTP/3 */
 	struct arq_config *config;
 	struct lab_backend backends[LAB_BACKENDS];
 	struct arq_proxy_shared *shared;
@@ -92,6 +103,7 @@ struct lab {
 	union arq_address front_address;
 	struct arq_quic_tls *tls;
 	struct arq_io *client_io;
+	union arq_address client_address;
 	struct arq_quic_endpoint *client_endpoint;
 	struct arq_h3 *client_h3;
 	struct arq_quic_client_tls *client_tls;
@@ -115,6 +127,15 @@ struct lab *lab_start(size_t targets);
  * with some of the test's own comes last.
  */
 struct lab *lab_start_with(size_t targets, const char *pool, const char *routes);
+
+/*
+ * The same with raw streams from end to end: the pool has raw->alpn, and the only route leads to
+ * it. No client is connected yet.
+ */
+struct lab *lab_start_raw(size_t targets, const char *pool, const struct lab_raw *raw);
+
+/* A connection of raw->client's; the test's ops hear of it. */
+struct arq_quic_connection *lab_connect_raw(struct lab *lab, const char *server_name);
 
 /* Ends and frees everything; leaks show in the sanitizer. */
 void lab_stop(struct lab *lab);

@@ -116,6 +116,15 @@ static bool same_ids(const struct arq_config_connection_ids *a,
 	       same_text(a->key_file, b->key_file);
 }
 
+static bool same_alpn(const struct arq_config_listener *a, const struct arq_config_listener *b)
+{
+	bool same = a->alpn_count == b->alpn_count;
+
+	for (uint32_t i = 0; same && i < a->alpn_count; i++)
+		same = strcmp(a->alpn[i], b->alpn[i]) == 0;
+	return same;
+}
+
 static bool same_listener(const struct arq_config_listener *a, const struct arq_config_listener *b)
 {
 	return strcmp(a->name, b->name) == 0 && arq_address_equal(&a->address, &b->address) &&
@@ -145,6 +154,8 @@ int arq_generation_check_change(const struct arq_generation *now, const struct a
 	for (uint32_t i = 0; i < a->listeners_count; i++) {
 		if (!same_listener(&a->listeners[i], &b->listeners[i]))
 			return refuse(error, "an address or io in gateway.listeners");
+		if (!same_alpn(&a->listeners[i], &b->listeners[i]))
+			return refuse(error, "alpn in gateway.listeners");
 	}
 	return 0;
 }

@@ -135,6 +135,7 @@ COUNTERS(quic_half_open, {AT(quic.half_open), {{0}}});
 COUNTERS(quic_closing, {AT(quic.closing), {{0}}});
 COUNTERS(quic_closed, {AT(quic.closed_local), {L("cause", "local")}},
 	 {AT(quic.closed_peer), {L("cause", "peer")}}, {AT(quic.closed_idle), {L("cause", "idle")}},
+	 {AT(quic.closed_silent), {L("cause", "silent")}},
 	 {AT(quic.closed_reset), {L("cause", "stateless_reset")}});
 COUNTERS(quic_abuse, {AT(quic.closed_abuse), {{0}}});
 COUNTERS(quic_handshakes, {AT(quic.handshakes_completed), {L("result", "completed")}},

@@ -163,6 +163,8 @@ struct arq_config_listener {
 	uint32_t certificates_count;
 	struct arq_config_client_certificates client_certificates;
 	bool early_data; /* 0-RTT is taken */
+	char **alpn; /* offered, by preference; never none */
+	uint32_t alpn_count;
 };
 
 enum arq_config_policy {
@@ -170,6 +172,12 @@ enum arq_config_policy {
 	ARQ_CONFIG_ROUND_ROBIN,
 	ARQ_CONFIG_RANDOM,
 	ARQ_CONFIG_CONSISTENT_HASH,
+};
+
+/* What of a client's connection with raw streams goes to one target. */
+enum arq_config_forward {
+	ARQ_CONFIG_FORWARD_STREAMS, /* each stream, on connections that clients share */
+	ARQ_CONFIG_FORWARD_CONNECTIONS, /* all of it, on a connection of its own */
 };
 
 /* What consistent-hash goes by. */
@@ -231,6 +239,8 @@ struct arq_config_connections {
 	uint64_t idle_timeout_ns; /* a silent one is closed; 0: as gateway.limits says */
 	char *keep_alive;
 	uint64_t keep_alive_ns; /* of silence after which a PING goes out; 0: never */
+	char *silence;
+	uint64_t silence_ns; /* while it owes an acknowledgement; then it is lost; 0: never */
 	char *max_age;
 	uint64_t max_age_ns; /* then it gets nothing new, up to a tenth sooner; 0: no limit */
 };
@@ -261,6 +271,9 @@ struct arq_config_pool_limits {
 
 struct arq_config_pool {
 	char *name;
+	char *alpn; /* of connections to the targets; never NULL */
+	enum arq_config_forward forward; /* with another alpn than h3 */
+	uint32_t reset_code; /* of streams that an end of ours breaks off, with another than h3 */
 	struct arq_config_target *targets; /* at least one */
 	uint32_t targets_count;
 	enum arq_config_policy policy;
@@ -360,6 +373,9 @@ int arq_config_load(const char *path, struct arq_config **config, struct arq_err
 /* The same for `size` bytes of text; `path` is what messages call it, and where its files are. */
 int arq_config_parse(const char *path, const char *text, size_t size, struct arq_config **config,
 		     struct arq_error *error);
+
+/* Whether an ALPN name means HTTP/3, which has requests; all others have raw streams. */
+bool arq_config_is_h3(const char *alpn);
 
 /* Nothing that the file can say of a pool differs. False also when memory ran out. */
 bool arq_config_same_pool(const struct arq_config_pool *a, const struct arq_config_pool *b);

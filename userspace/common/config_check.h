@@ -28,6 +28,12 @@ int arq_config_check_pool_health(const struct arq_config_check *check, uint32_t 
 int arq_config_check_pool_limits(const struct arq_config_check *check, uint32_t i); /* of it */
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i);
 
+/* What of these is about other protocols than HTTP/3; routes when all of them were checked. */
+int arq_config_check_listener_alpn(const struct arq_config_check *check, uint32_t i);
+int arq_config_check_pool_alpn(const struct arq_config_check *check, uint32_t i);
+int arq_config_check_route_alpn(const struct arq_config_check *check, uint32_t i);
+int arq_config_check_alpns_routed(const struct arq_config_check *check);
+
 /* What all forwarded messages are given. */
 int arq_config_check_forwarding(const struct arq_config_check *check);
 

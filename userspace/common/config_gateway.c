@@ -171,5 +171,5 @@ int arq_config_check_gateway(const struct arq_config_check *check)
 		code = arq_config_check_pool(check, i);
 	for (uint32_t i = 0; !code && i < gateway->routes_count; i++)
 		code = arq_config_check_route(check, i);
-	return code;
+	return code ? code : arq_config_check_alpns_routed(check);
 }

@@ -107,6 +107,8 @@ int arq_config_check_listener(const struct arq_config_check *check, uint32_t i)
 		code = check_listener_io(check, i);
 	if (!code)
 		code = check_listener_clients(check, i);
+	if (!code)
+		code = arq_config_check_listener_alpn(check, i);
 	for (uint32_t j = 0; !code && j < listener->certificates_count; j++) {
 		code = arq_config_resolve(check, &listener->certificates[j].certificate);
 		if (!code)

@@ -152,7 +152,9 @@ int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 						 "choose another",
 						 pools[i].name, j);
 	}
-	code = check_hash(check, i);
+	code = arq_config_check_pool_alpn(check, i);
+	if (!code)
+		code = check_hash(check, i);
 	if (!code)
 		code = check_use(check, i);
 	if (!code)

@@ -17,6 +17,12 @@
 /* A handshake is two round trips and a signature: who needs longer is down or overwhelmed. */
 #define CONNECT_TIMEOUT_DEFAULT (3 * SECOND)
 
+/* Each client's connection takes one. */
+#define CONNECTIONS_FORWARDED_DEFAULT 1024
+
+/* Four probes at least on any path that people use; a third of what DNS clients wait. */
+#define SILENCE_DEFAULT (2 * SECOND)
+
 /* Two connects and some queueing. */
 #define WAIT_DEFAULT (8 * SECOND)
 
@@ -65,8 +71,10 @@ int arq_config_check_pool_limits(const struct arq_config_check *check, uint32_t 
 	struct arq_config_pool *pool = &check->config->gateway.pools[i];
 	struct arq_config_connections *connections = &pool->connections;
 	struct arq_config_timeouts *timeouts = &pool->timeouts;
+	bool forwarded = pool->forward == ARQ_CONFIG_FORWARD_CONNECTIONS;
 	const struct number numbers[] = {
-		{"connections.max", &connections->max, CONNECTIONS_DEFAULT, 1, 1024},
+		{"connections.max", &connections->max,
+		 forwarded ? CONNECTIONS_FORWARDED_DEFAULT : CONNECTIONS_DEFAULT, 1, 65536},
 		{"connections.streams", &connections->streams, 0, 0, 1000000},
 		{"retries.attempts", &pool->retries.attempts, 2, 1, 10},
 		{"retries.budget", &pool->retries.budget, 20, 0, 100},
@@ -82,6 +90,8 @@ int arq_config_check_pool_limits(const struct arq_config_check *check, uint32_t 
 		 &connections->idle_timeout_ns, 0, SECOND, 600 * SECOND},
 		{"connections.keep_alive", connections->keep_alive, &connections->keep_alive_ns, 0,
 		 0, 600 * SECOND},
+		{"connections.silence", connections->silence, &connections->silence_ns,
+		 arq_config_is_h3(pool->alpn) ? 0 : SILENCE_DEFAULT, 0, 600 * SECOND},
 		{"connections.max_age", connections->max_age, &connections->max_age_ns, 0, 0,
 		 30 * DAY},
 		{"timeouts.wait", timeouts->wait, &timeouts->wait_ns, WAIT_DEFAULT,

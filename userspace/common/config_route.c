@@ -255,7 +255,7 @@ static bool matches_cover(const struct arq_config_condition *a, uint32_t a_count
 
 static bool covers(const struct arq_config_route *a, const struct arq_config_route *b)
 {
-	return host_covers(a->host, b->host) && path_covers(a, b) &&
+	return same_text(a->alpn, b->alpn) && host_covers(a->host, b->host) && path_covers(a, b) &&
 	       (b->listeners_mask & ~a->listeners_mask) == 0 &&
 	       host_covers(a->server_name, b->server_name) && methods_cover(a, b) &&
 	       matches_cover(a->headers, a->headers_count, b->headers, b->headers_count) &&
@@ -271,9 +271,9 @@ static int check_reached(const struct arq_config_check *check, uint32_t i)
 			return arq_document_fail(check->document, check->error,
 						 arq_field("gateway.routes[%u]", i),
 						 "is never reached: gateway.routes[%u] comes first "
-						 "and takes all of its requests; put this one "
+						 "and takes all of its %s; put this one "
 						 "before it, or remove it",
-						 j);
+						 j, routes[i].alpn ? "streams" : "requests");
 	}
 	return 0;
 }
@@ -320,5 +320,7 @@ int arq_config_check_route(const struct arq_config_check *check, uint32_t i)
 		code = check_matches(check, i);
 	if (!code)
 		code = check_reached(check, i);
-	return code ? code : arq_config_check_route_action(check, i);
+	if (!code)
+		code = arq_config_check_route_action(check, i);
+	return code ? code : arq_config_check_route_alpn(check, i);
 }

@@ -93,6 +93,7 @@ struct arq_config_route {
 	uint32_t listeners_count;
 	uint64_t listeners_mask; /* the same, bit i for listener i; all bits without names */
 	char *server_name; /* as `host`, of the SNI */
+	char *alpn; /* raw streams of connections with it; NULL: requests of HTTP/3 */
 	char *host; /* lower case; NULL: any. "*.example.com" any one or more labels before it */
 	char *path; /* NULL: any. The final '*' of a prefix is cut off */
 	bool path_is_prefix;

@@ -35,6 +35,7 @@ extern const cyaml_schema_field_t arq_config_forwarding_fields[];
 #define HOST_MAX_LENGTH    253 /* of a DNS name in text */
 #define HEADER_VALUE_MAX   1024
 #define URI_PATH_MAX       1024
+#define ALPN_MAX_LENGTH    255 /* RFC 7301, section 3.1 */
 #define ADDRESS_MAX_LENGTH (ARQ_ADDRESS_TEXT_MAX - 1)
 
 #define OPTIONAL CYAML_FLAG_OPTIONAL

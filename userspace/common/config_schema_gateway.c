@@ -13,6 +13,7 @@
 #define POOLS_MAX        1024
 #define TARGETS_MAX      256
 #define ROUTES_MAX       4096
+#define ALPNS_MAX        16
 
 #define USER_NAME_MAX 32 /* useradd(8) */
 
@@ -35,6 +36,11 @@ static const cyaml_strval_t policies[] = {
 	{"round-robin", ARQ_CONFIG_ROUND_ROBIN},
 	{"random", ARQ_CONFIG_RANDOM},
 	{"consistent-hash", ARQ_CONFIG_CONSISTENT_HASH},
+};
+
+static const cyaml_strval_t forwards[] = {
+	{"streams", ARQ_CONFIG_FORWARD_STREAMS},
+	{"connections", ARQ_CONFIG_FORWARD_CONNECTIONS},
 };
 
 static const cyaml_schema_field_t certificate_fields[] = {
@@ -60,6 +66,10 @@ static const cyaml_schema_field_t client_certificates_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t alpn_name = {
+	CYAML_VALUE_STRING(POINTER, char *, 1, ALPN_MAX_LENGTH),
+};
+
 static const cyaml_schema_field_t listener_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_listener, name, 1, NAME_MAX_LENGTH),
 	STRING("address", REQUIRED, struct arq_config_listener, address_text, 1,
@@ -72,6 +82,7 @@ static const cyaml_schema_field_t listener_fields[] = {
 	CYAML_FIELD_MAPPING("client_certificates", OPTIONAL, struct arq_config_listener,
 			    client_certificates, client_certificates_fields),
 	CYAML_FIELD_BOOL("early_data", OPTIONAL, struct arq_config_listener, early_data),
+	LIST("alpn", OPTIONAL, struct arq_config_listener, alpn, &alpn_name, 1, ALPNS_MAX),
 	CYAML_FIELD_END,
 };
 
@@ -128,6 +139,7 @@ static const cyaml_schema_field_t connections_fields[] = {
 	STRING("idle_timeout", OPTIONAL, struct arq_config_connections, idle_timeout, 1,
 	       DURATION_MAX),
 	STRING("keep_alive", OPTIONAL, struct arq_config_connections, keep_alive, 1, DURATION_MAX),
+	STRING("silence", OPTIONAL, struct arq_config_connections, silence, 1, DURATION_MAX),
 	STRING("max_age", OPTIONAL, struct arq_config_connections, max_age, 1, DURATION_MAX),
 	CYAML_FIELD_END,
 };
@@ -155,6 +167,9 @@ static const cyaml_schema_field_t pool_limits_fields[] = {
 
 const cyaml_schema_field_t arq_config_pool_fields[] = {
 	STRING("name", REQUIRED, struct arq_config_pool, name, 1, NAME_MAX_LENGTH),
+	STRING("alpn", OPTIONAL, struct arq_config_pool, alpn, 1, ALPN_MAX_LENGTH),
+	WORD("forward", struct arq_config_pool, forward, forwards),
+	CYAML_FIELD_UINT("reset_code", OPTIONAL, struct arq_config_pool, reset_code),
 	LIST("targets", REQUIRED, struct arq_config_pool, targets, &target_entry, 1, TARGETS_MAX),
 	WORD("policy", struct arq_config_pool, policy, policies),
 	STRING("hash", OPTIONAL, struct arq_config_pool, hash, 1, HEADER_VALUE_MAX),

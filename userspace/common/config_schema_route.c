@@ -99,6 +99,7 @@ static const cyaml_schema_field_t route_fields[] = {
 	LIST("listeners", OPTIONAL, struct arq_config_route, listeners, &listener_name, 1,
 	     LISTENERS_MAX),
 	STRING("server_name", OPTIONAL, struct arq_config_route, server_name, 1, HOST_MAX_LENGTH),
+	STRING("alpn", OPTIONAL, struct arq_config_route, alpn, 1, ALPN_MAX_LENGTH),
 	STRING("host", OPTIONAL, struct arq_config_route, host, 1, HOST_MAX_LENGTH),
 	STRING("path", OPTIONAL, struct arq_config_route, path, 1, URI_PATH_MAX),
 	STRING("path_regex", OPTIONAL, struct arq_config_route, path_regex, 1, REGEX_MAX),

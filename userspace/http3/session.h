@@ -4,9 +4,9 @@
 #define ARQUANT_HTTP3_SESSION_H
 
 #include "userspace/common/memory.h"
-#include "userspace/quic/send_buffer.h"
 #include "userspace/http3/fields.h"
 #include "userspace/http3/http3.h"
+#include "userspace/quic/send_buffer.h"
 
 #include <nghttp3/nghttp3.h>
 #include <sys/queue.h>

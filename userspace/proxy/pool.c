@@ -65,14 +65,14 @@ static void ticket_wait(struct arq_pool_target *target, struct arq_pool_ticket *
 	target->waiting++;
 	pool->requests++;
 	pool->retries += ticket->retry;
-	TAILQ_INSERT_TAIL(&target->queue, ticket, queue_entry);
+	TAILQ_INSERT_TAIL(&target->queues[ticket->kind], ticket, queue_entry);
 	ticket_enters(ticket);
 }
 
 void ticket_dequeue(struct arq_pool_ticket *ticket)
 {
 	struct arq_pool_target *target = ticket->target;
-	TAILQ_REMOVE(&target->queue, ticket, queue_entry);
+	TAILQ_REMOVE(&target->queues[ticket->kind], ticket, queue_entry);
 	target->waiting--;
 	ticket->waiting = false;
 	arq_alarm_clear(&target->pool->context->alarms, &ticket->deadline);
@@ -81,7 +81,7 @@ void ticket_dequeue(struct arq_pool_ticket *ticket)
 void ticket_requeue(struct arq_pool_ticket *ticket)
 {
 	struct arq_pool_target *target = ticket->target;
-	TAILQ_INSERT_HEAD(&target->queue, ticket, queue_entry);
+	TAILQ_INSERT_HEAD(&target->queues[ticket->kind], ticket, queue_entry);
 	target->waiting++;
 	ticket->waiting = true;
 	ticket_enters(ticket);
@@ -207,12 +207,21 @@ void arq_pool_progress(struct arq_pool_ticket *ticket)
 		ticket->progress = ticket->target->pool->context->now;
 }
 
+static struct arq_pool_ticket *first_waiting(struct arq_pool_target *target)
+{
+	struct arq_pool_ticket *ticket = NULL;
+	for (int kind = 0; !ticket && kind < ARQ_POOL_KINDS; kind++)
+		ticket = TAILQ_FIRST(&target->queues[kind]);
+	return ticket;
+}
+
 void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 {
 	const struct arq_pool *pool = target->pool;
-	/* Tickets may come back to this queue while we go through it; look at each once. */
-	for (uint32_t left = target->waiting; left > 0 && !TAILQ_EMPTY(&target->queue); left--) {
-		struct arq_pool_ticket *ticket = TAILQ_FIRST(&target->queue);
+	struct arq_pool_ticket *ticket;
+	/* Tickets may come back to the queues while we go through them; look at each once. */
+	for (uint32_t left = target->waiting; left > 0 && (ticket = first_waiting(target));
+	     left--) {
 		struct arq_pool_target *other = NULL;
 		if (ticket->attempts < pool->config->retries.attempts && !pool->down)
 			other = pool_choose(target->pool, ticket->key, target);

@@ -15,6 +15,9 @@
  * doubles, so that no request has to find out whether it is back. Nothing here knows what a request
  * is, or which protocol runs on the connections (upstream.h).
  *
+ * A pool with `forward: connections` has a connection for each ticket, which is for all that its
+ * holder will open on it.
+ *
  * Everything belongs to one worker's thread.
  */
 #ifndef ARQUANT_PROXY_POOL_H
@@ -62,6 +65,8 @@ struct arq_pool_ticket {
 
 	/* What consistent-hash chooses by: arq_pool_key for requests. */
 	uint64_t key;
+
+	enum arq_pool_kind kind; /* of stream that it is for */
 
 	/* The pool's own. */
 	TAILQ_ENTRY(arq_pool_ticket) queue_entry; /* of a target, while waiting */

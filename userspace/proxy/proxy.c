@@ -10,6 +10,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+/* Free slabs of raw streams that are kept for reuse: 1 MiB, what DNS needs at any time. */
+#define RAW_SPARE_SLABS 64
+
 /* --- shared by the workers -------------------------------------------------------------------- */
 
 /* The pool of that name in a generation; NULL for none. */
@@ -157,7 +160,12 @@ static void on_closed(struct arq_h3_session *session, void *user,
 	struct arq_proxy *proxy = client->proxy;
 	TAILQ_REMOVE(&proxy->clients, client, entry);
 	free(client);
-	if (proxy->draining && TAILQ_EMPTY(&proxy->clients))
+	arq_proxy_client_gone(proxy);
+}
+
+void arq_proxy_client_gone(struct arq_proxy *proxy)
+{
+	if (proxy->draining && TAILQ_EMPTY(&proxy->clients) && TAILQ_EMPTY(&proxy->raw_clients))
 		arq_view_pools_shutdown(proxy);
 }
 
@@ -186,19 +194,47 @@ static int create_h3(struct arq_proxy *proxy, const struct arq_config_limits *li
 	return arq_h3_create(&options, &proxy->h3);
 }
 
-static int create_listeners(struct arq_proxy *proxy, uint32_t count)
+/* What clients that only cost are told: RFC 9250, section 4.3; other protocols say by their
+ * specification, which nobody gave us, so they get what no specification can mistake for success.
+ */
+static uint64_t excessive_load(const char *alpn)
 {
+	return strcmp(alpn, "doq") == 0 ? 0x4 : 0x1;
+}
+
+/* The names are borrowed: the endpoint copies them when it begins to listen. */
+static int create_listener(struct arq_proxy_listener *listener,
+			   const struct arq_config_listener *config)
+{
+	listener->server = (struct arq_h3_server){listener->proxy->h3, &client_ops, listener};
+	listener->raw = (struct raw_listener){listener->proxy, listener->index};
+	listener->applications = calloc(config->alpn_count, sizeof(*listener->applications));
+	if (!listener->applications)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < config->alpn_count; i++)
+		listener->applications[i] =
+			arq_config_is_h3(config->alpn[i])
+				? arq_h3_application(&listener->server)
+				: (struct arq_quic_application){config->alpn[i], &raw_client_ops,
+								&listener->raw,
+								excessive_load(config->alpn[i])};
+	return 0;
+}
+
+static int create_listeners(struct arq_proxy *proxy, const struct arq_config_gateway *gateway)
+{
+	uint32_t count = gateway->listeners_count;
 	proxy->listeners = calloc(count + 1, sizeof(*proxy->listeners));
 	if (!proxy->listeners)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < count; i++) {
-		struct arq_proxy_listener *listener = &proxy->listeners[i];
-		listener->proxy = proxy;
-		listener->index = i;
-		listener->server = (struct arq_h3_server){proxy->h3, &client_ops, listener};
-		listener->application = arq_h3_application(&listener->server);
+	proxy->listener_count = count;
+	int code = 0;
+	for (uint32_t i = 0; code == 0 && i < count; i++) {
+		proxy->listeners[i].proxy = proxy;
+		proxy->listeners[i].index = i;
+		code = create_listener(&proxy->listeners[i], &gateway->listeners[i]);
 	}
-	return 0;
+	return code;
 }
 
 int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy **proxy)
@@ -207,13 +243,15 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 	if (!made)
 		return -ENOMEM;
 	TAILQ_INIT(&made->clients);
+	TAILQ_INIT(&made->raw_clients);
+	made->slabs.spare_max = RAW_SPARE_SLABS;
 	LIST_INIT(&made->pools);
 	made->checks = options->checks;
 
 	const struct arq_config_limits *limits = &options->shared->gateway->limits;
 	int code = create_h3(made, limits);
 	if (code == 0)
-		code = create_listeners(made, options->shared->gateway->listeners_count);
+		code = create_listeners(made, options->shared->gateway);
 	made->random.state[0] = 1; /* should there be no chance to be had */
 	(void)!getrandom(&made->random.state[1], sizeof(made->random.state[1]), 0);
 	made->scratch = arq_regex_scratch_create();
@@ -247,20 +285,37 @@ void arq_proxy_destroy(struct arq_proxy *proxy)
 	if (proxy->view)
 		arq_view_put(proxy->view);
 	arq_view_pools_sweep(proxy);
+	for (uint32_t i = 0; i < proxy->listener_count; i++)
+		free(proxy->listeners[i].applications);
 	free(proxy->listeners);
 	arq_regex_scratch_destroy(proxy->scratch);
 	arq_tally_destroy(proxy->tally);
 	if (proxy->h3)
 		arq_h3_destroy(proxy->h3);
+	arq_send_pool_free(&proxy->slabs);
 	free(proxy);
+}
+
+/* What clients may send is said before their ALPN is known: as much as the most generous allows. */
+static void set_transport(const struct arq_proxy *proxy, const struct arq_config_listener *config,
+			  struct arq_quic_transport *transport)
+{
+	bool raw = false;
+	arq_h3_transport(proxy->h3, true, transport);
+	for (uint32_t i = 0; i < config->alpn_count; i++)
+		raw |= !arq_config_is_h3(config->alpn[i]);
+	if (raw)
+		raw_transport(true, transport);
 }
 
 void arq_proxy_listener(struct arq_proxy *proxy, uint32_t index,
 			struct arq_quic_listener_options *options)
 {
-	options->applications = &proxy->listeners[index].application;
-	options->application_count = 1;
-	arq_h3_transport(proxy->h3, true, &options->transport);
+	const struct arq_config_listener *config =
+		&arq_view_shared(proxy->view)->gateway->listeners[index];
+	options->applications = proxy->listeners[index].applications;
+	options->application_count = config->alpn_count;
+	set_transport(proxy, config, &options->transport);
 	options->transport.idle_timeout = proxy->context.idle_timeout;
 	if (arq_view_shared(proxy->view)->gateway->transport.congestion_control == ARQ_CONFIG_BBR)
 		options->transport.congestion_control = ARQ_QUIC_BBR;
@@ -313,8 +368,10 @@ void arq_proxy_drain(struct arq_proxy *proxy)
 	TAILQ_FOREACH (client, &proxy->clients, entry) {
 		arq_h3_session_shutdown(client->session);
 	}
-	if (TAILQ_EMPTY(&proxy->clients))
-		arq_view_pools_shutdown(proxy);
+	struct raw_client *raw;
+	TAILQ_FOREACH (raw, &proxy->raw_clients, entry)
+		raw_session_shutdown(raw->session);
+	arq_proxy_client_gone(proxy);
 }
 
 void arq_proxy_close(struct arq_proxy *proxy)
@@ -324,6 +381,9 @@ void arq_proxy_close(struct arq_proxy *proxy)
 	TAILQ_FOREACH (client, &proxy->clients, entry) {
 		arq_h3_session_close(client->session, ARQ_H3_NO_ERROR);
 	}
+	struct raw_client *raw;
+	TAILQ_FOREACH (raw, &proxy->raw_clients, entry)
+		arq_quic_connection_close(raw->session->connection, true, 0, NULL);
 	arq_view_pools_close(proxy);
 }
 

@@ -18,6 +18,7 @@
  *	alarm.h     what is to be done at a time
  *	tally.h     what requests and targets came to, by name
  *	exchange.h  one request coupled with its upstream request, both ways, with back-pressure
+ *	raw.h       raw streams of other protocols, coupled in the same way
  *	view.h      what the worker has for a configuration, so that another can take its place
  *
  * The worker tells the time once a round (arq_proxy_run), before it gives packets to the endpoint,
@@ -137,7 +138,10 @@ void arq_proxy_close(struct arq_proxy *proxy);
 	X(retries, "requests sent to an upstream a second time")                 \
 	X(client_resets, "requests that the client abandoned")                   \
 	X(upstream_resets, "requests that failed at the upstream")               \
-	X(timeouts, "requests that waited too long for an upstream")
+	X(timeouts, "requests that waited too long for an upstream")             \
+	X(raw_connections, "connections of clients with raw streams")            \
+	X(raw_streams, "raw streams of both sides that were to be carried on")   \
+	X(raw_broken, "of these, those that found no target or lost it")
 
 struct arq_proxy_counters {
 #define ARQ_PROXY_COUNTER_FIELD(name, meaning) uint64_t name;

@@ -47,6 +47,7 @@ struct arq_route_table {
 	uint32_t *host_chains, *group_chains; /* by hash */
 	uint32_t count, group_count, host_count;
 	uint32_t mask; /* of both chains */
+	uint32_t raw_first, raw_last; /* routes with an ALPN name */
 };
 
 /* --- hashing: the keys are the configuration's, so nobody can choose them to collide ------------
@@ -137,6 +138,10 @@ static void append(struct arq_route_table *table, uint32_t *first, uint32_t *las
 static int place(struct arq_route_table *table, uint32_t i)
 {
 	const struct arq_config_route *config = table->routes[i].public.config;
+	if (config->alpn) {
+		append(table, &table->raw_first, &table->raw_last, i);
+		return 0;
+	}
 	struct host *host = add_host(table, config->host);
 	uint32_t index = (uint32_t)(host - table->hosts);
 
@@ -197,6 +202,7 @@ static struct arq_route_table *allocate(size_t count)
 	while (chains < 2 * count)
 		chains *= 2;
 	made->mask = (uint32_t)chains - 1;
+	made->raw_first = made->raw_last = NONE;
 	made->routes = calloc(count + 1, sizeof(*made->routes));
 	made->groups = calloc(count + 1, sizeof(*made->groups));
 	made->hosts = calloc(count + 1, sizeof(*made->hosts));
@@ -425,6 +431,22 @@ int arq_route_table_find(const struct arq_route_table *table, struct arq_regex_s
 	if (lookup.gave_up < lookup.best)
 		return -E2BIG;
 	return match->route ? 0 : -ENOENT;
+}
+
+const struct arq_route *arq_route_table_find_raw(const struct arq_route_table *table,
+						 const char *alpn, const char *server_name,
+						 uint32_t listener)
+{
+	char name[HOST_MAX];
+	size_t length = lower_host(server_name, strlen(server_name), name);
+
+	for (uint32_t i = table->raw_first; i != NONE; i = table->routes[i].next) {
+		const struct arq_config_route *config = table->routes[i].public.config;
+		if (strcmp(config->alpn, alpn) == 0 && config->listeners_mask >> listener & 1 &&
+		    arq_condition_host(config->server_name, name, length))
+			return &table->routes[i].public;
+	}
+	return NULL;
 }
 
 /* --- the pool --------------------------------------------------------------------------------- */

@@ -15,6 +15,8 @@
  *   headers      each of them has a line that matches
  *   query        each of them has a parameter that matches, compared as written in the URI
  *
+ * Routes with `alpn` are for raw streams; of the conditions, these have listeners and server_name.
+ *
  * Special routes are therefore written before general ones. Paths are compared byte by byte as the
  * client sent them: no percent-decoding, no dot segments resolved, hence a route chooses a pool but
  * is no access control.
@@ -75,6 +77,14 @@ void arq_route_table_destroy(struct arq_route_table *table);
  */
 int arq_route_table_find(const struct arq_route_table *table, struct arq_regex_scratch *scratch,
 			 const struct arq_route_request *request, struct arq_route_match *match);
+
+/*
+ * The same for raw streams of a connection: of the routes with this `alpn`. NULL when there is
+ * none.
+ */
+const struct arq_route *arq_route_table_find_raw(const struct arq_route_table *table,
+						 const char *alpn, const char *server_name,
+						 uint32_t listener);
 
 /*
  * The pool for a request of a route with `pool` or `split`. `draw` is any number; numbers that are

@@ -6,6 +6,7 @@
 #include "userspace/proxy/fields.h"
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/proxy.h"
+#include "userspace/proxy/raw.h"
 #include "userspace/proxy/route.h"
 #include "userspace/proxy/tally.h"
 #include "userspace/proxy/view.h"
@@ -36,7 +37,8 @@ struct arq_proxy_listener {
 	struct arq_proxy *proxy;
 	uint32_t index;
 	struct arq_h3_server server;
-	struct arq_quic_application application;
+	struct raw_listener raw;
+	struct arq_quic_application *applications; /* of each ALPN name */
 };
 
 /* A client's connection. */
@@ -51,16 +53,22 @@ struct arq_proxy {
 	struct arq_view *view; /* in force; a reference */
 	struct arq_h3 *h3;
 	struct arq_proxy_listener *listeners; /* of each listener of the configuration */
+	uint32_t listener_count;
 	struct arq_regex_scratch *scratch;
 	uint32_t draw; /* for routes that split */
 	struct arq_fields_random random;
 	struct arq_pool_context context;
 	LIST_HEAD(, arq_held_pool) pools; /* of all views */
 	TAILQ_HEAD(, arq_proxy_client) clients;
+	TAILQ_HEAD(, raw_client) raw_clients;
+	struct arq_send_pool slabs; /* of raw streams */
 	bool checks; /* this worker checks the pools' targets */
 	bool draining;
 	struct arq_proxy_counters counters;
 	struct arq_tally *tally;
 };
+
+/* A client's connection is gone; the last one ends the drain. */
+void arq_proxy_client_gone(struct arq_proxy *proxy);
 
 #endif

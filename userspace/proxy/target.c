@@ -27,7 +27,8 @@ void target_init(struct arq_pool_target *target, struct arq_pool *pool,
 		arq_tally_target(pool->context->tally, pool->config->name, config->address_text);
 	target->reconnect.ring = reconnect;
 	TAILQ_INIT(&target->upstreams);
-	TAILQ_INIT(&target->queue);
+	for (int kind = 0; kind < ARQ_POOL_KINDS; kind++)
+		TAILQ_INIT(&target->queues[kind]);
 	replace(target);
 	target->server_name = config->server_name;
 	if (target->server_name)
@@ -87,12 +88,13 @@ int target_connect_options(const struct arq_pool_target *target,
 		.path.remote = *remote,
 		.tls = target->pool->tls,
 		.server_name = target->server_name,
-		.alpn = "h3",
+		.alpn = target->pool->config->alpn,
 	};
 	arq_quic_transport_default(&options->transport);
 	options->transport.idle_timeout = idle_timeout(target);
 	options->transport.handshake_timeout = connections->connect_timeout_ns;
 	options->transport.keep_alive = connections->keep_alive_ns;
+	options->transport.silence = connections->silence_ns;
 	int code = source_address(remote, options->io, &options->path.local);
 	return code ? arq_error_set(error, code, "no route: %s", strerror(-code)) : 0;
 }
@@ -149,14 +151,14 @@ static bool is_stale(const struct arq_upstream *upstream)
 	       pool->context->now - upstream->idle_since > timeout - timeout / 10;
 }
 
-static struct arq_upstream *with_room(struct arq_pool_target *target)
+static struct arq_upstream *with_room(struct arq_pool_target *target, enum arq_pool_kind kind)
 {
 	uint32_t streams = target->pool->config->connections.streams;
 	struct arq_upstream *upstream;
 	TAILQ_FOREACH (upstream, &target->upstreams, entry) {
 		if (upstream->ready && !upstream->leaving && !is_stale(upstream) &&
 		    (streams == 0 || upstream->streams < streams) &&
-		    target->pool->application->streams_left(upstream->session) > 0)
+		    target->pool->application->streams_left(upstream->session, kind) > 0)
 			return upstream;
 	}
 	return NULL;
@@ -173,11 +175,10 @@ static bool in_service(const struct arq_pool_target *target)
 	return false;
 }
 
-/* Gives the first in the queue to the connection. Returns false when it was not taken. */
-static bool serve_one(struct arq_upstream *upstream)
+/* Gives the ticket to the connection. Returns false when it was not taken. */
+static bool serve_one(struct arq_upstream *upstream, struct arq_pool_ticket *ticket)
 {
 	struct arq_pool_target *target = upstream->target;
-	struct arq_pool_ticket *ticket = TAILQ_FIRST(&target->queue);
 	bool is_retry = ticket->retry; /* the callee may be done with the ticket */
 
 	ticket_dequeue(ticket);
@@ -256,14 +257,29 @@ static void grow_old(struct arq_alarm *alarm)
 	replace(upstream->target);
 }
 
-void target_pump(struct arq_pool_target *target)
+static void serve(struct arq_pool_target *target, enum arq_pool_kind kind)
 {
+	struct arq_pool_ticket *ticket;
 	struct arq_upstream *upstream;
-	while (target->waiting > 0 && (upstream = with_room(target))) {
-		if (!serve_one(upstream) && !upstream->leaving)
+	while ((ticket = TAILQ_FIRST(&target->queues[kind])) &&
+	       (upstream = with_room(target, kind))) {
+		if (!serve_one(upstream, ticket) && !upstream->leaving)
 			break; /* it comes back by arq_upstream_streams */
 	}
-	if (target->waiting == 0 || target->connecting > 0 || target->pool->down ||
+}
+
+/* One handshake at a time serves everybody who waits, unless each needs a connection. */
+static bool connects_enough(const struct arq_pool_target *target)
+{
+	bool each = target->pool->config->forward == ARQ_CONFIG_FORWARD_CONNECTIONS;
+	return target->connecting >= (each ? target->waiting : 1);
+}
+
+void target_pump(struct arq_pool_target *target)
+{
+	for (int kind = 0; kind < ARQ_POOL_KINDS; kind++)
+		serve(target, (enum arq_pool_kind)kind);
+	if (target->waiting == 0 || connects_enough(target) || target->pool->down ||
 	    target->upstream_count >= target->pool->config->connections.max)
 		return;
 	if (!open_upstream(target)) {
@@ -332,6 +348,11 @@ void arq_upstream_closed(struct arq_upstream *upstream, const struct arq_quic_cl
 	arq_alarm_clear(&target->pool->context->alarms, &upstream->age);
 	free(upstream);
 	if (was_ready) {
+		/* Who has died without a word does not answer the next handshake, either. */
+		if (close->kind == ARQ_QUIC_CLOSE_SILENT && !target->pool->down) {
+			report_failure(target, close);
+			connect_failed(target);
+		}
 		target_pump(target);
 		replace(target);
 		return;

@@ -29,8 +29,9 @@ struct arq_pool_target {
 	TAILQ_HEAD(, arq_upstream) upstreams;
 	uint32_t upstream_count;
 	uint32_t connecting; /* of these, not ready yet */
-	struct arq_pool_queue queue;
-	uint32_t waiting; /* in the queue */
+	struct arq_pool_queue
+		queues[ARQ_POOL_KINDS]; /* streams of one kind never wait for others */
+	uint32_t waiting; /* in the queues */
 	uint32_t requests; /* tickets out: waiting and started */
 	bool unreachable; /* the last connection failed, and there is no other */
 	uint32_t connect_failures; /* in a row */
@@ -72,7 +73,7 @@ int target_connect_options(const struct arq_pool_target *target,
 /* Its index in the pool. */
 size_t target_index(const struct arq_pool_target *target);
 
-/* Serves the queue as far as connections have room, and opens one when they have not. */
+/* Serves the queues as far as connections have room, and opens one when they have not. */
 void target_pump(struct arq_pool_target *target);
 
 /* Ends its connections, at once or when they have no streams. */
@@ -91,7 +92,7 @@ struct arq_pool_target *pool_choose(struct arq_pool *pool, uint64_t key,
 
 /* --- pool.c ----------------------------------------------------------------------------------- */
 
-/* Takes a waiting ticket out of its target's queue and its deadline back. */
+/* Takes a waiting ticket out of its queue of its target and its deadline back. */
 void ticket_dequeue(struct arq_pool_ticket *ticket);
 
 /* Puts it back to the front, to wait on. */
@@ -101,7 +102,7 @@ void ticket_requeue(struct arq_pool_ticket *ticket);
 void ticket_started(struct arq_pool_ticket *ticket, struct arq_upstream *upstream);
 void ticket_unstarted(struct arq_pool_ticket *ticket); /* it was not, after all */
 
-/* Nobody will serve this queue soon: who has not tried another target does so, the others fail. */
+/* Nobody will serve its queues soon: who has not tried another target does so, the others fail. */
 void pool_move_queue(struct arq_pool_target *target, unsigned int status);
 
 #endif

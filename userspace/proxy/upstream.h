@@ -22,18 +22,25 @@
 struct arq_upstream;
 struct arq_pool_context;
 
+/* What may be opened on a connection: RFC 9000, section 2.1. */
+enum arq_pool_kind {
+	ARQ_POOL_BIDI,
+	ARQ_POOL_UNI,
+};
+#define ARQ_POOL_KINDS 2
+
 struct arq_upstream_application {
 	/*
-	 * Begins a connection. `options` is complete but for alpn (the pool's is there), ops, user
-	 * and the stream limits of `transport`, which are QUIC's defaults. Returns 0 and *session,
+	 * Begins a connection. `options` is complete but for ops, user and the stream limits of
+	 * `transport`, which are QUIC's defaults. Returns 0 and *session,
 	 * whatever the other calls need; or a negative errno with the reason in `error`.
 	 */
 	int (*connect)(struct arq_pool_context *context, struct arq_upstream *upstream,
 		       struct arq_quic_connect_options *options, void **session,
 		       struct arq_error *error);
 
-	/* Streams that may be opened now, 0 before the handshake is done. */
-	uint64_t (*streams_left)(const void *session);
+	/* Streams of a kind that may be opened now, 0 before the handshake is done. */
+	uint64_t (*streams_left)(const void *session, enum arq_pool_kind kind);
 
 	/* No new streams; ends when those that are open have ended. */
 	void (*shutdown)(void *session);
@@ -44,6 +51,9 @@ struct arq_upstream_application {
 
 /* HTTP/3; its session is a struct arq_h3_session. */
 extern const struct arq_upstream_application arq_upstream_h3;
+
+/* Raw streams; its session is a struct raw_session (raw.h). */
+extern const struct arq_upstream_application arq_upstream_raw;
 
 /* What `connect` returned. */
 void *arq_upstream_session(const struct arq_upstream *upstream);

@@ -54,6 +54,7 @@ static int connect_session(struct arq_pool_context *context, struct arq_upstream
 	options.transport.idle_timeout = quic->transport.idle_timeout;
 	options.transport.handshake_timeout = quic->transport.handshake_timeout;
 	options.transport.keep_alive = quic->transport.keep_alive;
+	options.transport.silence = quic->transport.silence;
 	int code = arq_h3_connect(context->h3, context->endpoint, &options, context->now, &made,
 				  error);
 	if (code == 0)
@@ -61,8 +62,10 @@ static int connect_session(struct arq_pool_context *context, struct arq_upstream
 	return code;
 }
 
-static uint64_t streams_left(const void *session)
+/* Requests are bidirectional, and nobody asks for others. */
+static uint64_t streams_left(const void *session, enum arq_pool_kind kind)
 {
+	(void)kind;
 	return arq_h3_session_streams_left(session);
 }
 

@@ -55,7 +55,8 @@ static struct arq_held_pool *hold_new(struct arq_proxy *proxy, struct arq_proxy_
 		.members = shared->pools[i].members,
 		.checks = proxy->checks,
 		.maglev = shared->pools[i].maglev,
-		.application = &arq_upstream_h3,
+		.application = arq_config_is_h3(shared->gateway->pools[i].alpn) ? &arq_upstream_h3
+										: &arq_upstream_raw,
 		.context = &proxy->context,
 	};
 	if (arq_pool_create(&options, &held->pool) != 0) {
