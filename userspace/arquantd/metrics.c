@@ -189,6 +189,9 @@ COUNTERS(proxy_upstream, {AT(proxy.upstream_requests), {{0}}});
 COUNTERS(proxy_retries, {AT(proxy.retries), {{0}}});
 COUNTERS(proxy_connects, {AT(proxy.upstream_connects), {L("result", "begun")}},
 	 {AT(proxy.upstream_failed), {L("result", "failed")}});
+COUNTERS(raw_connections, {AT(proxy.raw_connections), {{0}}});
+COUNTERS(raw_streams, {AT(proxy.raw_streams), {{0}}});
+COUNTERS(raw_broken, {AT(proxy.raw_broken), {{0}}});
 
 /* --- of requests --------------------------------------------------------------------------------
  */
@@ -506,6 +509,12 @@ static const struct metric metrics[] = {
 	WORKERS("arquant_upstream_connects_total", "counter", "worker, result",
 		"Connections to upstreams begun, and those of them that never became usable.",
 		proxy_connects),
+	WORKERS("arquant_raw_connections_total", "counter", "worker",
+		"Connections of clients with raw streams.", raw_connections),
+	WORKERS("arquant_raw_streams_total", "counter", "worker",
+		"Raw streams that clients, or targets of their own, opened.", raw_streams),
+	WORKERS("arquant_raw_streams_broken_total", "counter", "worker",
+		"Raw streams that found no target, or lost theirs.", raw_broken),
 	OTHER("arquant_target_requests_total", "counter", "pool, target",
 	      "Requests given to a target, retries included.", write_target_requests),
 	OTHER("arquant_target_retries_total", "counter", "pool, target",
