@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquantd/daemon.h"
 
+#include "userspace/arquantd/access_log.h"
 #include "userspace/arquantd/binding.h"
 #include "userspace/arquantd/control.h"
 #include "userspace/arquantd/exporter.h"
@@ -82,6 +83,7 @@ static void discard(struct daemon *daemon)
 	for (uint16_t i = 0; daemon->workers && i < shared->workers; i++)
 		arq_worker_destroy(daemon->workers[i]);
 	free(daemon->workers);
+	arq_access_log_destroy(shared->access_log);
 	for (uint16_t i = 0; shared->inboxes && i < shared->workers; i++)
 		arq_handover_destroy(shared->inboxes[i]);
 	free(shared->inboxes);
@@ -155,6 +157,7 @@ static struct json_object *answer_status(struct daemon *daemon)
 		.bindings = &daemon->bindings,
 		.workers = daemon->workers,
 		.workers_count = daemon->shared.workers,
+		.access_log = daemon->shared.access_log,
 		.draining = daemon->ends > 0,
 	};
 	struct json_object *answer = json_object_new_object();
@@ -222,6 +225,7 @@ static char *metrics_text(void *user, size_t *length)
 		.generation = daemon->generation,
 		.workers = daemon->workers,
 		.workers_count = daemon->shared.workers,
+		.access_log = daemon->shared.access_log,
 		.reloads = daemon->reloads,
 		.draining = daemon->ends > 0,
 		.started = daemon->started,
@@ -258,9 +262,12 @@ static int create_workers(struct daemon *daemon, struct arq_error *error)
 	if (!shared->inboxes || !daemon->workers)
 		return -ENOMEM;
 
+	int code = 0;
+	if (daemon->gateway->access_log.file)
+		code = arq_access_log_create(daemon->gateway->access_log.file, shared->workers,
+					     &shared->access_log);
 	/* A worker alone gets no packets of others; its inbox is there for commands. */
 	uint32_t capacity = shared->workers > 1 ? INBOX_CAPACITY : 2;
-	int code = 0;
 	for (uint16_t i = 0; code == 0 && i < shared->workers; i++)
 		code = arq_handover_create(capacity, &shared->inboxes[i]);
 	for (uint16_t i = 0; code == 0 && i < shared->workers; i++)
@@ -276,6 +283,7 @@ static int catch_signals(struct daemon *daemon)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
+	sigaddset(&set, SIGUSR1);
 	signal(SIGPIPE, SIG_IGN);
 	int code = pthread_sigmask(SIG_BLOCK, &set, NULL);
 	if (code != 0)
@@ -334,6 +342,8 @@ static int start(struct daemon *daemon, struct arq_error *error)
 		code = arq_privileges_drop(daemon->gateway->user, error);
 	if (code == 0)
 		code = arq_sandbox_enter(error);
+	if (code == 0 && daemon->shared.access_log)
+		code = arq_access_log_start(daemon->shared.access_log, error);
 	if (code == 0)
 		code = start_workers(daemon);
 	if (code == 0) {
@@ -368,8 +378,10 @@ static void take_signals(struct daemon *daemon)
 		struct arq_error error = {0};
 		if (info.ssi_signo == SIGHUP)
 			reload(daemon, &error);
-		else
+		else if (info.ssi_signo != SIGUSR1)
 			on_end(daemon);
+		else if (daemon->shared.access_log)
+			arq_access_log_reopen(daemon->shared.access_log);
 	}
 }
 

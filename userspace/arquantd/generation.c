@@ -147,6 +147,8 @@ int arq_generation_check_change(const struct arq_generation *now, const struct a
 		return refuse(error, "gateway.connection_ids");
 	if (!same_text(a->admin.control, b->admin.control))
 		return refuse(error, "gateway.admin.control");
+	if (!same_text(a->access_log.file, b->access_log.file))
+		return refuse(error, "gateway.access_log.file");
 	if (!same_text(a->admin.metrics_text, b->admin.metrics_text))
 		return refuse(error, "gateway.admin.metrics");
 	if (a->listeners_count != b->listeners_count)

@@ -40,7 +40,8 @@ static const char help[] =
 	"\n"
 	"Runs in the foreground and logs to stderr. SIGTERM or SIGINT drains: no new connections,\n"
 	"open requests are finished (limits.drain_timeout at most); a second one ends at once.\n"
-	"SIGHUP reads the configuration again: all of it takes effect, or nothing.\n"
+	"SIGHUP reads the configuration again: all of it takes effect, or nothing. SIGUSR1 opens\n"
+	"the access log anew.\n"
 	"Exit status: 0 done, 1 failed (one line on stderr says what, why and what to do),\n"
 	"2 wrong usage.\n";
 

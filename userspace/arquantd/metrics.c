@@ -408,6 +408,20 @@ static void write_reload_successful(struct arq_exposition *out, const struct met
 	arq_exposition_integer(out, metric->name, NULL, 0, !reading->source->reloads.last_refused);
 }
 
+static void write_access_log(struct arq_exposition *out, const struct metric *metric,
+			     const struct reading *reading)
+{
+	struct arq_access_log_counters counters;
+	if (!reading->source->access_log)
+		return;
+	arq_access_log_read(reading->source->access_log, &counters);
+	const struct arq_label labels[] = {
+		{"result", "written"}, {"result", "lost_full"}, {"result", "lost_failed"}};
+	arq_exposition_integer(out, metric->name, &labels[0], 1, counters.written);
+	arq_exposition_integer(out, metric->name, &labels[1], 1, counters.lost_full);
+	arq_exposition_integer(out, metric->name, &labels[2], 1, counters.lost_failed);
+}
+
 static void write_draining(struct arq_exposition *out, const struct metric *metric,
 			   const struct reading *reading)
 {
@@ -476,6 +490,12 @@ static const struct metric metrics[] = {
 	      "0 when the last reload was refused.", write_reload_successful),
 	OTHER("arquant_draining", "gauge", NULL,
 	      "1 when arquantd was told to end and finishes what is open.", write_draining),
+
+	OTHER("arquant_access_log_records_total", "counter", "result",
+	      "Requests for the access log: written, lost because its buffer was full, lost "
+	      "because "
+	      "the file did not take them. Without a log there are none.",
+	      write_access_log),
 
 	OTHER("arquant_requests_total", "counter", "listener, route, pool, code",
 	      "Requests that are over, by class of status; code none: ended without a response.",

@@ -29,6 +29,7 @@ struct arq_metrics_source {
 	const struct arq_generation *generation;
 	struct arq_worker *const *workers;
 	uint16_t workers_count;
+	const struct arq_access_log *access_log; /* NULL: there is none */
 	struct arq_metrics_reloads reloads;
 	bool draining;
 	double started; /* seconds since 1970 */

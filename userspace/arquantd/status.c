@@ -139,6 +139,17 @@ static struct json_object *pools(const struct arq_generation *generation, uint64
 	return list;
 }
 
+static struct json_object *access_log(const struct arq_status_source *source)
+{
+	struct json_object *object = json_object_new_object();
+	struct arq_access_log_counters counters;
+	arq_access_log_read(source->access_log, &counters);
+	add(object, "written", counters.written);
+	add(object, "lost_full", counters.lost_full);
+	add(object, "lost_failed", counters.lost_failed);
+	return object;
+}
+
 static uint64_t clock_now(void)
 {
 	struct timespec now;
@@ -172,5 +183,7 @@ struct json_object *arq_status_read(const struct arq_status_source *source)
 			json_object_array_add(workers, worker(&counters, i));
 	}
 	json_object_object_add(object, "workers", workers);
+	if (source->access_log)
+		json_object_object_add(object, "access_log", access_log(source));
 	return object;
 }

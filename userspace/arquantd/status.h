@@ -17,6 +17,7 @@ struct arq_status_source {
 	const struct arq_bindings *bindings;
 	struct arq_worker *const *workers;
 	uint16_t workers_count;
+	const struct arq_access_log *access_log; /* NULL: there is none */
 	bool draining;
 };
 

@@ -482,13 +482,16 @@ static int create_parts(struct arq_worker *worker, struct arq_error *error)
 	if (code == 0)
 		code = create_endpoint(worker, error);
 	if (code == 0) {
-		const struct arq_proxy_options options = {
+		struct arq_proxy_options options = {
 			.shared = worker->generation->proxy,
 			.endpoint = worker->endpoint,
 			.upstream_v4 = upstream[0],
 			.upstream_v6 = upstream[1],
 			.checks = worker->index == 0,
 		};
+		if (worker->shared->access_log)
+			options.sink =
+				arq_access_log_sink(worker->shared->access_log, worker->index);
 		code = arq_proxy_create(&options, &worker->proxy);
 	}
 	if (code == 0) {

@@ -12,6 +12,7 @@
 #ifndef ARQUANT_ARQUANTD_WORKER_H
 #define ARQUANT_ARQUANTD_WORKER_H
 
+#include "userspace/arquantd/access_log.h"
 #include "userspace/arquantd/binding.h"
 #include "userspace/arquantd/generation.h"
 #include "userspace/arquantd/handover.h"
@@ -31,6 +32,7 @@ struct arq_worker_shared {
 	uint16_t workers;
 	uint8_t secret[ARQ_QUIC_SECRET_LENGTH];
 	struct arq_quic_cid_options cids;
+	struct arq_access_log *access_log; /* NULL: there is none */
 	int ended; /* eventfd that a worker adds 1 to when its thread ends */
 };
 

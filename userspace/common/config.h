@@ -330,6 +330,15 @@ struct arq_config_transport {
 	enum arq_config_congestion_control congestion_control;
 };
 
+#define ARQ_CONFIG_LOG_HEADERS_MAX 8
+
+/* A line of JSON for each request. */
+struct arq_config_access_log {
+	char *file; /* NULL: no log */
+	char **request_headers; /* names, lower case, whose values are logged */
+	uint32_t request_headers_count;
+};
+
 struct arq_config_admin {
 	char *control; /* the control socket; never NULL */
 	bool control_named; /* the file names it: it must be there */
@@ -351,6 +360,7 @@ struct arq_config_gateway {
 	uint32_t routes_count;
 	struct arq_config_forwarding forwarding;
 	struct arq_config_limits limits;
+	struct arq_config_access_log access_log;
 	struct arq_config_admin admin;
 };
 

@@ -139,6 +139,25 @@ static int check_admin(const struct arq_config_check *check)
 	return code ? code : check_metrics(check);
 }
 
+static int check_access_log(const struct arq_config_check *check)
+{
+	struct arq_config_access_log *log = &check->config->gateway.access_log;
+
+	int code = arq_config_resolve(check, &log->file);
+	for (uint32_t i = 0; !code && i < log->request_headers_count; i++) {
+		struct arq_field field = arq_field("gateway.access_log.request_headers[%u]", i);
+		char *name = log->request_headers[i];
+		code = arq_config_check_header_name(check, field, name);
+		for (uint32_t j = 0; !code && j < i; j++) {
+			if (strcmp(log->request_headers[j], name) == 0)
+				code = arq_config_name_twice(
+					check, field, name,
+					arq_field("gateway.access_log.request_headers[%u]", j));
+		}
+	}
+	return code;
+}
+
 static int check_general(const struct arq_config_check *check)
 {
 	struct arq_config_gateway *gateway = &check->config->gateway;
@@ -155,6 +174,8 @@ static int check_general(const struct arq_config_check *check)
 		code = check_transport(check);
 	if (!code)
 		code = check_admin(check);
+	if (!code)
+		code = check_access_log(check);
 	if (!code)
 		code = arq_config_check_forwarding(check);
 	return code ? code : check_limits(check);

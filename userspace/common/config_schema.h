@@ -30,6 +30,7 @@ extern const cyaml_schema_field_t arq_config_forwarding_fields[];
 /* --- what the schema is written with ---------------------------------------------------------- */
 
 #define NAME_MAX_LENGTH    63
+#define HEADER_NAME_MAX    128
 #define FILE_MAX_LENGTH    (PATH_MAX - 1)
 #define DURATION_MAX       24
 #define HOST_MAX_LENGTH    253 /* of a DNS name in text */

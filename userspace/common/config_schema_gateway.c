@@ -237,6 +237,17 @@ static const cyaml_schema_field_t admin_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_value_t logged_header = {
+	CYAML_VALUE_STRING(POINTER, char *, 1, HEADER_NAME_MAX),
+};
+
+static const cyaml_schema_field_t access_log_fields[] = {
+	STRING("file", REQUIRED, struct arq_config_access_log, file, 1, FILE_MAX_LENGTH),
+	LIST("request_headers", OPTIONAL, struct arq_config_access_log, request_headers,
+	     &logged_header, 0, ARQ_CONFIG_LOG_HEADERS_MAX),
+	CYAML_FIELD_END,
+};
+
 const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	CYAML_FIELD_UINT("workers", OPTIONAL, struct arq_config_gateway, workers),
 	STRING("user", OPTIONAL, struct arq_config_gateway, user, 1, USER_NAME_MAX),
@@ -254,6 +265,8 @@ const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	CYAML_FIELD_MAPPING("forwarding", OPTIONAL, struct arq_config_gateway, forwarding,
 			    arq_config_forwarding_fields),
 	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_gateway, limits, limits_fields),
+	CYAML_FIELD_MAPPING("access_log", OPTIONAL, struct arq_config_gateway, access_log,
+			    access_log_fields),
 	CYAML_FIELD_MAPPING("admin", OPTIONAL, struct arq_config_gateway, admin, admin_fields),
 	CYAML_FIELD_END,
 };

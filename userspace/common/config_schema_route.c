@@ -3,7 +3,6 @@
 #include "userspace/common/config_schema.h"
 
 #define BODY_MAX         65536 /* a direct response is a sentence, not a site */
-#define HEADER_NAME_MAX  128
 #define CONTENT_TYPE_MAX 256
 #define METHOD_MAX       32
 #define REGEX_MAX        1024

@@ -3,17 +3,161 @@
 
 #include "userspace/proxy/state.h"
 
-void arq_account_begin(struct arq_account *account, const struct arq_proxy *proxy,
-		       struct arq_tally_requests *row)
+#include <stdlib.h>
+#include <string.h>
+
+/* --- the record ---------------------------------------------------------------------------------
+ */
+
+static struct arq_h3_text cut(struct arq_h3_text text)
 {
-	*account = (struct arq_account){.row = row, .begun = proxy->context.now};
+	if (text.length > ARQ_RECORD_TEXT_MAX)
+		text.length = ARQ_RECORD_TEXT_MAX;
+	return text;
 }
 
-void arq_account_end(const struct arq_account *account, const struct arq_proxy *proxy)
+static const struct arq_h3_field *find(const struct arq_h3_request *request, const char *name)
+{
+	size_t length = strlen(name);
+	for (size_t i = 0; i < request->field_count; i++) {
+		const struct arq_h3_text *one = &request->fields[i].name;
+		if (one->length == length && memcmp(one->data, name, length) == 0)
+			return &request->fields[i];
+	}
+	return NULL;
+}
+
+/* Of what is logged of it; borrowed, until record_create copies. */
+static size_t texts_of(const struct arq_proxy *proxy, const struct arq_tally_requests *row,
+		       const struct arq_h3_request *request, const char *alpn,
+		       struct arq_h3_text *texts)
+{
+	const struct arq_config_access_log *config =
+		&arq_view_shared(proxy->view)->gateway->access_log;
+	size_t count = ARQ_RECORD_TEXTS;
+	for (size_t i = 0; i < ARQ_TALLY_NAMES; i++)
+		texts[ARQ_RECORD_LISTENER + i] = cut(arq_h3_text(row->row.names[i]));
+	texts[ARQ_RECORD_TARGET] = arq_h3_text("");
+	texts[ARQ_RECORD_METHOD] = cut(request->method);
+	texts[ARQ_RECORD_SCHEME] = cut(request->scheme);
+	texts[ARQ_RECORD_HOST] = cut(request->authority);
+	texts[ARQ_RECORD_PATH] = cut(request->path);
+	texts[ARQ_RECORD_ALPN] = arq_h3_text(alpn);
+	for (uint32_t i = 0; i < config->request_headers_count; i++) {
+		const struct arq_h3_field *field = find(request, config->request_headers[i]);
+		if (!field)
+			continue;
+		texts[count++] = cut(field->name);
+		texts[count++] = cut(field->value);
+	}
+	return count;
+}
+
+/* The record, and what its texts point to behind it. */
+static struct arq_record *record_create(const struct arq_h3_text *texts, size_t count)
+{
+	size_t length = sizeof(struct arq_record);
+	for (size_t i = 0; i < count; i++)
+		length += texts[i].length;
+	struct arq_record *record = malloc(length);
+	if (!record)
+		return NULL;
+	memset(record, 0, sizeof(*record));
+	char *end = (char *)(record + 1);
+	for (size_t i = 0; i < count; i++) {
+		record->texts[i] = (struct arq_h3_text){end, texts[i].length};
+		if (texts[i].length > 0)
+			memcpy(end, texts[i].data, texts[i].length);
+		end += texts[i].length;
+	}
+	record->headers = (uint8_t)((count - ARQ_RECORD_TEXTS) / 2);
+	return record;
+}
+
+static void begin_record(struct arq_account *account, const struct arq_proxy *proxy,
+			 const struct arq_h3_stream *client, const struct arq_h3_request *request)
+{
+	const struct arq_quic_connection *connection =
+		arq_h3_session_connection(arq_h3_stream_session(client));
+	struct arq_h3_text texts[ARQ_RECORD_TEXTS + 2 * ARQ_CONFIG_LOG_HEADERS_MAX];
+	size_t count =
+		texts_of(proxy, account->row, request, arq_quic_connection_alpn(connection), texts);
+	struct arq_record *record = account->record = record_create(texts, count);
+	if (!record) {
+		proxy->sink.take(proxy->sink.user, NULL);
+		return;
+	}
+	record->client = arq_quic_connection_path(connection)->remote;
+	record->version = arq_quic_connection_version(connection);
+	record->early = request->early;
+	record->begun = account->begun;
+	record->queue = record->connect = record->response = ARQ_RECORD_NONE;
+}
+
+/* --- the account --------------------------------------------------------------------------------
+ */
+
+void arq_account_begin(struct arq_account *account, const struct arq_proxy *proxy,
+		       struct arq_tally_requests *row, const struct arq_h3_stream *client,
+		       const struct arq_h3_request *request)
+{
+	*account = (struct arq_account){.row = row, .begun = proxy->context.now};
+	if (proxy->sink.take)
+		begin_record(account, proxy, client, request);
+}
+
+void arq_account_started(struct arq_account *account, const struct arq_proxy *proxy,
+			 const struct arq_pool_ticket *ticket)
+{
+	struct arq_record *record = account->record;
+	if (!record)
+		return;
+	record->connect = ticket->connect;
+	record->queue = proxy->context.now - account->begun - ticket->connect;
+	record->response = ARQ_RECORD_NONE;
+	record->tries++;
+	record->error_by = ARQ_RECORD_NOBODY;
+	record->texts[ARQ_RECORD_TARGET] = arq_h3_text(arq_pool_ticket_target(ticket));
+}
+
+void arq_account_answered(struct arq_account *account, const struct arq_proxy *proxy,
+			  unsigned int status)
+{
+	struct arq_record *record = account->record;
+	account->status = status;
+	if (record && record->queue != ARQ_RECORD_NONE)
+		record->response =
+			proxy->context.now - account->begun - record->queue - record->connect;
+}
+
+void arq_account_failed(struct arq_account *account, enum arq_record_party by, uint64_t code)
+{
+	struct arq_record *record = account->record;
+	if (!record || record->error_by != ARQ_RECORD_NOBODY)
+		return;
+	record->error_by = (uint8_t)by;
+	record->error_code = code;
+}
+
+void arq_account_end(struct arq_account *account, const struct arq_proxy *proxy,
+		     const struct arq_h3_stream *client)
 {
 	struct arq_tally_requests *row = account->row;
+	struct arq_record *record = account->record;
+	uint64_t duration = proxy->context.now - account->begun;
 	row->ended[arq_tally_class(account->status)]++;
 	row->received += account->received;
 	row->sent += account->sent;
-	arq_histogram_observe(&row->duration, proxy->context.now - account->begun);
+	arq_histogram_observe(&row->duration, duration);
+	if (!record)
+		return;
+	record->duration = duration;
+	record->received = account->received;
+	record->sent = account->sent;
+	record->status = (uint16_t)account->status;
+	record->rtt =
+		arq_quic_connection_rtt(arq_h3_session_connection(arq_h3_stream_session(client)));
+	proxy->sink.take(proxy->sink.user, record);
+	free(record);
+	account->record = NULL;
 }

@@ -3,6 +3,7 @@
 
 #include "userspace/proxy/account.h"
 #include "userspace/proxy/answer.h"
+#include "userspace/proxy/direct.h"
 #include "userspace/proxy/forward.h"
 #include "userspace/proxy/rewrite.h"
 #include "userspace/proxy/state.h"
@@ -70,7 +71,7 @@ static void give_up(struct exchange *x, unsigned int status)
 	}
 	const struct arq_answer answer = {.response = arq_answer_own(status)};
 	x->proxy->counters.direct++;
-	x->account.status = status;
+	arq_account_answered(&x->account, x->proxy, status);
 	x->account.sent = arq_answer_send(x->client, x->is_head, &answer);
 	if (!x->request_complete)
 		arq_h3_stream_stop(x->client, ARQ_H3_NO_ERROR);
@@ -91,6 +92,7 @@ static void cancel_upstream(struct exchange *x)
 /* Nobody expects to get here: a copy that had to fit did not, or memory ran out. */
 static void break_off(struct exchange *x)
 {
+	arq_account_failed(&x->account, ARQ_RECORD_GATEWAY, ARQ_H3_INTERNAL_ERROR);
 	give_up(x, 502);
 	cancel_upstream(x);
 }
@@ -171,9 +173,9 @@ static void on_client_sent(struct arq_h3_stream *stream, void *user, size_t leng
 static void on_client_reset(struct arq_h3_stream *stream, void *user, uint64_t code)
 {
 	struct exchange *x = user;
-	(void)code;
 	if (x->over)
 		return;
+	arq_account_failed(&x->account, ARQ_RECORD_CLIENT, code);
 	x->proxy->counters.client_resets++;
 	arq_h3_stream_reset(stream, ARQ_H3_REQUEST_CANCELLED);
 	cancel_upstream(x);
@@ -182,9 +184,9 @@ static void on_client_reset(struct arq_h3_stream *stream, void *user, uint64_t c
 static void on_client_stop_sending(struct arq_h3_stream *stream, void *user, uint64_t code)
 {
 	struct exchange *x = user;
-	(void)code;
 	if (x->over)
 		return;
+	arq_account_failed(&x->account, ARQ_RECORD_CLIENT, code);
 	x->proxy->counters.client_resets++;
 	if (!x->request_complete)
 		arq_h3_stream_stop(stream, ARQ_H3_REQUEST_CANCELLED);
@@ -194,11 +196,12 @@ static void on_client_stop_sending(struct arq_h3_stream *stream, void *user, uin
 static void on_client_closed(struct arq_h3_stream *stream, void *user, bool clean, uint64_t code)
 {
 	struct exchange *x = user;
-	(void)stream;
 	(void)clean;
-	(void)code;
 	x->client = NULL;
-	arq_account_end(&x->account, x->proxy);
+	/* Many a client leaves without acknowledging the last response: that is no error. */
+	if (!x->over)
+		arq_account_failed(&x->account, ARQ_RECORD_CLIENT, code);
+	arq_account_end(&x->account, x->proxy, stream);
 	if (!x->over)
 		cancel_upstream(x);
 	free_if_done(x);
@@ -249,7 +252,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 		return;
 	}
 	x->responded = true;
-	x->account.status = response->status;
+	arq_account_answered(&x->account, x->proxy, response->status);
 	arq_pool_report(&x->ticket, response->status < 500 ? ARQ_POOL_ANSWERED : ARQ_POOL_ERROR);
 }
 
@@ -344,6 +347,7 @@ static void upstream_failed(struct exchange *x, uint64_t code)
 	bool rejected = code == ARQ_H3_REQUEST_REJECTED;
 	if (x->over)
 		return;
+	arq_account_failed(&x->account, ARQ_RECORD_UPSTREAM, code);
 	x->proxy->counters.upstream_resets++;
 	if (!rejected)
 		arq_pool_report(&x->ticket, ARQ_POOL_BROKEN);
@@ -361,6 +365,7 @@ static void late(struct arq_pool_ticket *ticket)
 		retry(x);
 		return;
 	}
+	arq_account_failed(&x->account, ARQ_RECORD_GATEWAY, ARQ_H3_REQUEST_CANCELLED);
 	abandon_upstream(x);
 	give_up(x, 504);
 	free_if_done(x);
@@ -430,6 +435,7 @@ static int start(struct arq_pool_ticket *ticket, struct arq_upstream *upstream)
 		return code;
 	}
 	x->proxy->counters.upstream_requests++;
+	arq_account_started(&x->account, x->proxy, ticket);
 	if (x->early.length)
 		request_body(x, x->early.data, x->early.length);
 	arq_message_body_clear(&x->early);
@@ -512,18 +518,16 @@ struct begin {
 	const struct arq_config_route *route; /* NULL: none was found */
 };
 
-/* Counted as over: there is nothing to wait for but the client. */
 static void answer(const struct begin *begin, const struct arq_answer *answer)
 {
-	struct arq_proxy *proxy = begin->proxy;
-	struct arq_account account;
-	proxy->counters.direct++;
-	arq_account_begin(&account, proxy,
-			  arq_view_requests(proxy->view, begin->listener, begin->route, NULL));
-	account.status = answer->response->status;
-	account.sent = arq_answer_at_once(begin->client, method_is(begin->request->method, "HEAD"),
-					  begin->end, answer);
-	arq_account_end(&account, proxy);
+	const struct arq_direct direct = {
+		.proxy = begin->proxy,
+		.row = arq_view_requests(begin->proxy->view, begin->listener, begin->route, NULL),
+		.client = begin->client,
+		.request = begin->request,
+		.end = begin->end,
+	};
+	arq_direct_answer(&direct, answer);
 }
 
 static void refuse(const struct begin *begin, unsigned int status)
@@ -576,7 +580,8 @@ static void ask_upstream(const struct begin *begin, const struct arq_route *rout
 	const struct arq_config_pool *pool = arq_route_pool(route, proxy->draw);
 	x->pool = arq_view_pool(x->view, pool);
 	arq_account_begin(&x->account, proxy,
-			  arq_view_requests(x->view, begin->listener, begin->route, pool));
+			  arq_view_requests(x->view, begin->listener, begin->route, pool),
+			  begin->client, begin->request);
 	x->ticket.key = arq_pool_key(x->pool, begin->request, client_address(begin->client));
 	arq_h3_stream_accept(begin->client, &client_ops, x);
 	arq_pool_take(x->pool, &x->ticket);

@@ -201,6 +201,11 @@ void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outco
 		target_failed(target);
 }
 
+const char *arq_pool_ticket_target(const struct arq_pool_ticket *ticket)
+{
+	return ticket->last->tally->row.names[1];
+}
+
 void arq_pool_progress(struct arq_pool_ticket *ticket)
 {
 	if (ticket->target)

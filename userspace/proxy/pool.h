@@ -77,6 +77,7 @@ struct arq_pool_ticket {
 	uint64_t begun; /* when it was first taken */
 	uint64_t since; /* when it began to wait, was started or answered */
 	uint64_t progress; /* when something moved last */
+	uint64_t connect; /* ns of its last wait that went into a handshake */
 	uint8_t attempts; /* targets that it waited for */
 	bool waiting; /* not started yet */
 	bool answered; /* since it was started: an answer began */
@@ -162,6 +163,9 @@ void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outco
  * caller's to know.
  */
 bool arq_pool_may_retry(const struct arq_pool *pool, const struct arq_pool_ticket *ticket);
+
+/* The address of the target that it is or was at last, as configured; lives as the tally does. */
+const char *arq_pool_ticket_target(const struct arq_pool_ticket *ticket);
 
 /* Something of a body moved, on either side. Cheap. */
 void arq_pool_progress(struct arq_pool_ticket *ticket);

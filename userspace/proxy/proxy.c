@@ -247,6 +247,7 @@ int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy *
 	made->slabs.spare_max = RAW_SPARE_SLABS;
 	LIST_INIT(&made->pools);
 	made->checks = options->checks;
+	made->sink = options->sink;
 
 	const struct arq_config_limits *limits = &options->shared->gateway->limits;
 	int code = create_h3(made, limits);

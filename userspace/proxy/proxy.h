@@ -17,6 +17,7 @@
  *	upstream.h  what runs on a connection to a target: HTTP/3, or another protocol
  *	alarm.h     what is to be done at a time
  *	tally.h     what requests and targets came to, by name
+ *	account.h   what one request comes to; record.h, as it is logged
  *	exchange.h  one request coupled with its upstream request, both ways, with back-pressure
  *	raw.h       raw streams of other protocols, coupled in the same way
  *	view.h      what the worker has for a configuration, so that another can take its place
@@ -31,6 +32,7 @@
 #include "userspace/common/error.h"
 #include "userspace/http3/http3.h"
 #include "userspace/io/io.h"
+#include "userspace/proxy/record.h"
 #include "userspace/quic/quic.h"
 
 #include <stdbool.h>
@@ -72,6 +74,7 @@ struct arq_proxy_options {
 	struct arq_quic_endpoint *endpoint; /* borrowed */
 	struct arq_io *upstream_v4; /* where connections to upstreams go out; borrowed */
 	struct arq_io *upstream_v6; /* NULL of a family that no target has */
+	struct arq_record_sink sink; /* takes what is logged of requests; all zeroes: nobody */
 	bool checks; /* this proxy checks the pools' targets, for all; one of the daemon's does */
 };
 

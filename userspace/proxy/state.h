@@ -7,6 +7,7 @@
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/proxy/raw.h"
+#include "userspace/proxy/record.h"
 #include "userspace/proxy/route.h"
 #include "userspace/proxy/tally.h"
 #include "userspace/proxy/view.h"
@@ -66,6 +67,7 @@ struct arq_proxy {
 	bool draining;
 	struct arq_proxy_counters counters;
 	struct arq_tally *tally;
+	struct arq_record_sink sink; /* of what is logged; `take` is NULL without a log */
 };
 
 /* A client's connection is gone; the last one ends the drain. */

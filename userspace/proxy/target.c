@@ -123,6 +123,7 @@ static bool open_upstream(struct arq_pool_target *target)
 		return false;
 	upstream->target = target;
 	upstream->age.ring = grow_old;
+	upstream->opened = target->pool->context->now;
 	target->pool->context->counters->upstream_connects++;
 	target->tally->connects++;
 	if (connect_upstream(upstream, &error) != 0) {
@@ -175,12 +176,21 @@ static bool in_service(const struct arq_pool_target *target)
 	return false;
 }
 
+/* How much of its wait, until now, was for the handshake of the connection that it gets. */
+static uint64_t handshake_of(const struct arq_pool_ticket *ticket,
+			     const struct arq_upstream *upstream)
+{
+	uint64_t begun = ticket->since > upstream->opened ? ticket->since : upstream->opened;
+	return upstream->ready_at > begun ? upstream->ready_at - begun : 0;
+}
+
 /* Gives the ticket to the connection. Returns false when it was not taken. */
 static bool serve_one(struct arq_upstream *upstream, struct arq_pool_ticket *ticket)
 {
 	struct arq_pool_target *target = upstream->target;
 	bool is_retry = ticket->retry; /* the callee may be done with the ticket */
 
+	ticket->connect = handshake_of(ticket, upstream);
 	ticket_dequeue(ticket);
 	ticket_started(ticket, upstream);
 	int code = ticket->start(ticket, upstream);
@@ -301,7 +311,7 @@ void arq_upstream_ready(struct arq_upstream *upstream)
 	struct arq_pool_target *target = upstream->target;
 	struct arq_pool_context *context = target->pool->context;
 	upstream->ready = true;
-	upstream->idle_since = context->now;
+	upstream->ready_at = upstream->idle_since = context->now;
 	target->connecting--;
 	target->connect_failures = 0;
 	uint64_t max_age = target->pool->config->connections.max_age_ns, now = context->now;

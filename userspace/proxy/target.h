@@ -18,6 +18,8 @@ struct arq_upstream {
 	bool ready; /* the handshake was completed */
 	bool leaving; /* gets nothing new: GOAWAY, shutdown, age, or it refused a stream */
 	uint32_t streams; /* started on it and not given back */
+	uint64_t opened; /* when its handshake began */
+	uint64_t ready_at; /* and was completed */
 	uint64_t idle_since; /* while there are none */
 	struct arq_alarm age;
 };

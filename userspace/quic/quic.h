@@ -513,6 +513,9 @@ const struct arq_path *arq_quic_connection_path(const struct arq_quic_connection
 const char *arq_quic_connection_alpn(const struct arq_quic_connection *connection);
 const char *arq_quic_connection_server_name(const struct arq_quic_connection *connection);
 
+/* The version in use, as on the wire: 1, or 0x6b3343cf for version 2. */
+uint32_t arq_quic_connection_version(const struct arq_quic_connection *connection);
+
 /* The handshake used a ticket (known once it is complete). */
 bool arq_quic_connection_resumed(const struct arq_quic_connection *connection);
 

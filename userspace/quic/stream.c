@@ -68,6 +68,13 @@ const char *arq_quic_connection_peer_subject(const struct arq_quic_connection *c
 	return connection->peer_subject ? connection->peer_subject : "";
 }
 
+uint32_t arq_quic_connection_version(const struct arq_quic_connection *connection)
+{
+	uint32_t negotiated = ngtcp2_conn_get_negotiated_version(connection->conn);
+
+	return negotiated ? negotiated : ngtcp2_conn_get_client_chosen_version(connection->conn);
+}
+
 uint64_t arq_quic_connection_rtt(const struct arq_quic_connection *connection)
 {
 	ngtcp2_conn_info info;
