@@ -49,15 +49,20 @@ static int root_path(char path[PATH_MAX])
 	return format_path(path, "%s/" ARQ_PIN_ROOT, arq_kernel_bpffs());
 }
 
-/* Inode number of the calling thread's network namespace: what names it in our directories. */
+/*
+ * Inode number of the calling thread's network namespace: what names it in our directories. The
+ * link is read ("net:[4026531840]", namespaces(7)), not followed: AppArmor refuses that to whom it
+ * confines, even where a profile only complains.
+ */
 static int namespace_number(uint64_t *number)
 {
-	struct stat status;
+	char text[64];
 
-	if (stat("/proc/thread-self/ns/net", &status))
+	ssize_t length = readlink("/proc/thread-self/ns/net", text, sizeof(text) - 1);
+	if (length < 0)
 		return -errno;
-	*number = status.st_ino;
-	return 0;
+	text[length] = '\0';
+	return sscanf(text, "net:[%" SCNu64 "]", number) == 1 ? 0 : -EPROTO;
 }
 
 /*

@@ -78,6 +78,8 @@ static int open_tables(struct arq_binding *binding, struct arq_error *error)
 	char pins[PATH_MAX];
 	struct arq_error cause = {0};
 	int code = arq_pins_path(pins, if_nametoindex(binding->interface));
+	if (code < 0)
+		arq_error_set(&cause, code, "/proc/thread-self/ns/net: %s", strerror(-code));
 	if (code == 0)
 		code = binding->xsks = arq_xsks_open(pins, &cause);
 	if (code >= 0)
@@ -90,16 +92,15 @@ static int open_tables(struct arq_binding *binding, struct arq_error *error)
 	binding->xsks = -1;
 	if (code == -EPERM || code == -EACCES)
 		return arq_error_set(error, code,
-				     "no privilege to use AF_XDP on %s; run as root or with "
+				     "no privilege to use AF_XDP on %s (%s); run with "
 				     "CAP_NET_ADMIN, CAP_NET_RAW and CAP_BPF, or set io: udp",
-				     binding->interface);
+				     binding->interface, cause.text);
 	if (code == -ENOENT)
 		return arq_error_set(error, code,
 				     "the redirect is not loaded on %s; run `arquant load %s` "
 				     "first, or set io: udp",
 				     binding->interface, binding->interface);
-	return arq_error_set(error, code, "redirect on %s: %s", binding->interface,
-			     cause.text[0] ? cause.text : strerror(-code));
+	return arq_error_set(error, code, "redirect on %s: %s", binding->interface, cause.text);
 }
 
 static int plan_xsk(const struct arq_config_listener *listener, struct arq_binding *binding,
