@@ -160,7 +160,7 @@ Test(access_line, says_what_is_there_and_nothing_else)
 	size_t length = arq_access_line(&record, 1000000000000000000, line);
 	const char *wanted =
 		"{\"time\":\"2001-09-09T01:46:41.500000Z\",\"client\":\"[2001:db8::1]:443\","
-		"\"listener\":\"x\",\"route\":\"x\",\"method\":\"x\",\"scheme\":\"x\",\"host\":"
+		"\"listener\":\"x\",\"route\":\"x\",\"host\":\"x\",\"method\":\"x\",\"scheme\":"
 		"\"x\",\"path\":\"/a?b=c\",\"status\":200,\"received_bytes\":1,\"sent_bytes\":"
 		"18446744073709551615,\"duration_us\":1234,\"quic\":{\"version\":1,\"alpn\":\"x\","
 		"\"rtt_us\":4,\"early_data\":false}}\n";

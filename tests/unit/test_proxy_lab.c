@@ -13,6 +13,8 @@
 
 #define SECOND UINT64_C(1000000000)
 
+struct arq_record_sink lab_sink;
+
 static uint64_t deadline_time;
 
 /* --- bodies ----------------------------------------------------------------------------------- */
@@ -664,6 +666,7 @@ static void start_proxy(struct lab *lab)
 	const struct arq_proxy_options proxy = {.shared = lab->shared,
 						.endpoint = lab->front,
 						.upstream_v4 = lab->upstream_io,
+						.sink = lab_sink,
 						.checks = true};
 	cr_assert_eq(arq_proxy_create(&proxy, &lab->proxy), 0);
 	arq_proxy_listener(lab->proxy, 0, &options);

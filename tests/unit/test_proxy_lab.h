@@ -114,6 +114,9 @@ struct lab {
 	uint64_t forward; /* nanoseconds that the lab's clock is ahead */
 };
 
+/* Who takes the proxy's records; nobody unless it is set before a start. */
+extern struct arq_record_sink lab_sink;
+
 /*
  * Starts everything and connects the client. `targets` of the pool "p": 1 to LAB_BACKENDS. Routes:
  * /direct and /nothing (204) are answered by the proxy, other hosts below .test go to the pool.

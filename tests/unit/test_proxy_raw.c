@@ -7,6 +7,7 @@
 #include "userspace/quic/send_buffer.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -433,6 +434,56 @@ Test(proxy_raw, a_target_s_stop_arrives_with_its_code)
 	send_pattern(there, 0, true);
 	LAB_UNTIL(lab, there->closed && here->closed);
 	stop_lab(lab);
+}
+
+/* --- records ---------------------------------------------------------------------------------- */
+
+static struct arq_record logged;
+static size_t logged_count;
+static char logged_host[32], logged_target[32];
+
+static void take_record(void *user, const struct arq_record *record)
+{
+	(void)user;
+	cr_assert_not_null(record);
+	logged = *record;
+	snprintf(logged_host, sizeof(logged_host), "%.*s",
+		 (int)record->texts[ARQ_RECORD_HOST].length, record->texts[ARQ_RECORD_HOST].data);
+	snprintf(logged_target, sizeof(logged_target), "%.*s",
+		 (int)record->texts[ARQ_RECORD_TARGET].length,
+		 record->texts[ARQ_RECORD_TARGET].data);
+	logged_count++;
+}
+
+Test(proxy_raw, is_recorded_when_it_is_over)
+{
+	lab_sink.take = take_record;
+	struct lab *lab = lab_start_raw(1, "", &raw);
+	struct end *there, *here = open_both(lab, &there);
+	char address[ARQ_ADDRESS_TEXT_MAX];
+	send_pattern(here, 90, true);
+	send_pattern(there, 2000, true);
+	LAB_UNTIL(lab, logged_count == 1);
+	cr_expect_eq(logged.received, 100);
+	cr_expect_eq(logged.sent, 2000);
+	cr_expect_eq(logged.tries, 1);
+	cr_expect_eq(logged.status, 0);
+	cr_expect_eq(logged.error_by, ARQ_RECORD_NOBODY);
+	cr_expect_eq(logged.texts[ARQ_RECORD_METHOD].length, 0);
+	cr_expect_str_eq(logged_host, "localhost");
+	cr_expect_str_eq(logged_target, arq_address_format(&lab->backends[0].address, address));
+	cr_expect(logged.connect != ARQ_RECORD_NONE && logged.response <= logged.duration);
+
+	here = open_both(lab, &there);
+	there->shut = true;
+	arq_quic_stream_reset(there->connection, there->id, 0x99);
+	LAB_UNTIL(lab, here->reset);
+	send_pattern(here, 0, true);
+	LAB_UNTIL(lab, logged_count == 2);
+	cr_expect_eq(logged.error_by, ARQ_RECORD_UPSTREAM);
+	cr_expect_eq(logged.error_code, 0x99);
+	stop_lab(lab);
+	cr_expect_eq(logged_count, 2);
 }
 
 /* --- flow control ----------------------------------------------------------------------------- */

@@ -76,6 +76,17 @@ static char *put_time(char *end, uint64_t ns)
 	return end + sprintf(end, ".%06uZ", (unsigned int)(ns % SECOND / MICROSECOND));
 }
 
+/* What a raw stream has not. */
+static char *put_request(char *end, const struct arq_record *record)
+{
+	if (record->texts[ARQ_RECORD_METHOD].length == 0)
+		return end;
+	end = put_key_text(end, ",\"method\":", record->texts[ARQ_RECORD_METHOD]);
+	end = put_key_text(end, ",\"scheme\":", record->texts[ARQ_RECORD_SCHEME]);
+	end = put_key_text(end, ",\"path\":", record->texts[ARQ_RECORD_PATH]);
+	return put_key_number(end, ",\"status\":", record->status);
+}
+
 static char *put_upstream(char *end, const struct arq_record *record)
 {
 	if (record->tries == 0)
@@ -136,11 +147,8 @@ size_t arq_access_line(const struct arq_record *record, uint64_t offset, char *l
 	end = put(end, arq_address_format(&record->client, address));
 	end = put_key_text(end, "\",\"listener\":", record->texts[ARQ_RECORD_LISTENER]);
 	end = put_key_text(end, ",\"route\":", record->texts[ARQ_RECORD_ROUTE]);
-	end = put_key_text(end, ",\"method\":", record->texts[ARQ_RECORD_METHOD]);
-	end = put_key_text(end, ",\"scheme\":", record->texts[ARQ_RECORD_SCHEME]);
 	end = put_key_text(end, ",\"host\":", record->texts[ARQ_RECORD_HOST]);
-	end = put_key_text(end, ",\"path\":", record->texts[ARQ_RECORD_PATH]);
-	end = put_key_number(end, ",\"status\":", record->status);
+	end = put_request(end, record);
 	end = put_key_number(end, ",\"received_bytes\":", record->received);
 	end = put_key_number(end, ",\"sent_bytes\":", record->sent);
 	end = put_key_number(end, ",\"duration_us\":", record->duration / MICROSECOND);

@@ -27,22 +27,28 @@ static const struct arq_h3_field *find(const struct arq_h3_request *request, con
 	return NULL;
 }
 
-/* Of what is logged of it; borrowed, until record_create copies. */
-static size_t texts_of(const struct arq_proxy *proxy, const struct arq_tally_requests *row,
-		       const struct arq_h3_request *request, const char *alpn,
-		       struct arq_h3_text *texts)
+/* Texts are borrowed, until record_create copies them. */
+static void name_texts(const struct arq_tally_requests *row,
+		       const struct arq_quic_connection *client, struct arq_h3_text *texts)
+{
+	for (size_t i = 0; i < ARQ_RECORD_TEXTS; i++)
+		texts[i] = arq_h3_text("");
+	for (size_t i = 0; i < ARQ_TALLY_NAMES; i++)
+		texts[ARQ_RECORD_LISTENER + i] = cut(arq_h3_text(row->row.names[i]));
+	texts[ARQ_RECORD_ALPN] = arq_h3_text(arq_quic_connection_alpn(client));
+}
+
+/* Returns how many there are with the headers'. */
+static size_t request_texts(const struct arq_proxy *proxy, const struct arq_h3_request *request,
+			    struct arq_h3_text *texts)
 {
 	const struct arq_config_access_log *config =
 		&arq_view_shared(proxy->view)->gateway->access_log;
 	size_t count = ARQ_RECORD_TEXTS;
-	for (size_t i = 0; i < ARQ_TALLY_NAMES; i++)
-		texts[ARQ_RECORD_LISTENER + i] = cut(arq_h3_text(row->row.names[i]));
-	texts[ARQ_RECORD_TARGET] = arq_h3_text("");
 	texts[ARQ_RECORD_METHOD] = cut(request->method);
 	texts[ARQ_RECORD_SCHEME] = cut(request->scheme);
 	texts[ARQ_RECORD_HOST] = cut(request->authority);
 	texts[ARQ_RECORD_PATH] = cut(request->path);
-	texts[ARQ_RECORD_ALPN] = arq_h3_text(alpn);
 	for (uint32_t i = 0; i < config->request_headers_count; i++) {
 		const struct arq_h3_field *field = find(request, config->request_headers[i]);
 		if (!field)
@@ -74,24 +80,41 @@ static struct arq_record *record_create(const struct arq_h3_text *texts, size_t 
 	return record;
 }
 
+/* Without memory it is lost, and counted. */
 static void begin_record(struct arq_account *account, const struct arq_proxy *proxy,
-			 const struct arq_h3_stream *client, const struct arq_h3_request *request)
+			 const struct arq_quic_connection *client, const struct arq_h3_text *texts,
+			 size_t count)
 {
-	const struct arq_quic_connection *connection =
-		arq_h3_session_connection(arq_h3_stream_session(client));
-	struct arq_h3_text texts[ARQ_RECORD_TEXTS + 2 * ARQ_CONFIG_LOG_HEADERS_MAX];
-	size_t count =
-		texts_of(proxy, account->row, request, arq_quic_connection_alpn(connection), texts);
 	struct arq_record *record = account->record = record_create(texts, count);
 	if (!record) {
 		proxy->sink.take(proxy->sink.user, NULL);
 		return;
 	}
-	record->client = arq_quic_connection_path(connection)->remote;
-	record->version = arq_quic_connection_version(connection);
-	record->early = request->early;
+	record->client = arq_quic_connection_path(client)->remote;
+	record->version = arq_quic_connection_version(client);
+	record->rtt = arq_quic_connection_rtt(client);
 	record->begun = account->begun;
 	record->queue = record->connect = record->response = ARQ_RECORD_NONE;
+}
+
+static void end_record(struct arq_account *account, const struct arq_proxy *proxy,
+		       const struct arq_quic_connection *client, uint64_t duration)
+{
+	struct arq_record *record = account->record;
+	record->duration = duration;
+	record->received = account->received;
+	record->sent = account->sent;
+	record->status = (uint16_t)account->status;
+	if (client)
+		record->rtt = arq_quic_connection_rtt(client);
+	proxy->sink.take(proxy->sink.user, record);
+	free(record);
+	account->record = NULL;
+}
+
+static const struct arq_quic_connection *connection_of(const struct arq_h3_stream *client)
+{
+	return arq_h3_session_connection(arq_h3_stream_session(client));
 }
 
 /* --- the account --------------------------------------------------------------------------------
@@ -102,8 +125,29 @@ void arq_account_begin(struct arq_account *account, const struct arq_proxy *prox
 		       const struct arq_h3_request *request)
 {
 	*account = (struct arq_account){.row = row, .begun = proxy->context.now};
-	if (proxy->sink.take)
-		begin_record(account, proxy, client, request);
+	if (!proxy->sink.take)
+		return;
+	struct arq_h3_text texts[ARQ_RECORD_TEXTS + 2 * ARQ_CONFIG_LOG_HEADERS_MAX];
+	name_texts(row, connection_of(client), texts);
+	size_t count = request_texts(proxy, request, texts);
+	begin_record(account, proxy, connection_of(client), texts, count);
+	if (account->record)
+		account->record->early = request->early;
+}
+
+void arq_account_begin_stream(struct arq_account *account, const struct arq_proxy *proxy,
+			      struct arq_tally_requests *row,
+			      const struct arq_quic_connection *client)
+{
+	*account = (struct arq_account){.row = row, .begun = proxy->context.now};
+	if (!proxy->sink.take)
+		return;
+	struct arq_h3_text texts[ARQ_RECORD_TEXTS];
+	name_texts(row, client, texts);
+	texts[ARQ_RECORD_HOST] = cut(arq_h3_text(arq_quic_connection_server_name(client)));
+	begin_record(account, proxy, client, texts, ARQ_RECORD_TEXTS);
+	if (account->record)
+		account->record->early = arq_quic_connection_early(client);
 }
 
 void arq_account_started(struct arq_account *account, const struct arq_proxy *proxy,
@@ -125,7 +169,7 @@ void arq_account_answered(struct arq_account *account, const struct arq_proxy *p
 {
 	struct arq_record *record = account->record;
 	account->status = status;
-	if (record && record->queue != ARQ_RECORD_NONE)
+	if (record && record->queue != ARQ_RECORD_NONE && record->response == ARQ_RECORD_NONE)
 		record->response =
 			proxy->context.now - account->begun - record->queue - record->connect;
 }
@@ -143,21 +187,22 @@ void arq_account_end(struct arq_account *account, const struct arq_proxy *proxy,
 		     const struct arq_h3_stream *client)
 {
 	struct arq_tally_requests *row = account->row;
-	struct arq_record *record = account->record;
 	uint64_t duration = proxy->context.now - account->begun;
 	row->ended[arq_tally_class(account->status)]++;
 	row->received += account->received;
 	row->sent += account->sent;
 	arq_histogram_observe(&row->duration, duration);
-	if (!record)
+	if (account->record)
+		end_record(account, proxy, connection_of(client), duration);
+}
+
+void arq_account_end_stream(struct arq_account *account, const struct arq_proxy *proxy,
+			    const struct arq_quic_connection *client)
+{
+	if (!account->row)
 		return;
-	record->duration = duration;
-	record->received = account->received;
-	record->sent = account->sent;
-	record->status = (uint16_t)account->status;
-	record->rtt =
-		arq_quic_connection_rtt(arq_h3_session_connection(arq_h3_stream_session(client)));
-	proxy->sink.take(proxy->sink.user, record);
-	free(record);
-	account->record = NULL;
+	account->row->received += account->received;
+	account->row->sent += account->sent;
+	if (account->record)
+		end_record(account, proxy, client, proxy->context.now - account->begun);
 }

@@ -10,6 +10,7 @@
 
 struct arq_proxy;
 struct arq_pool_ticket;
+struct arq_quic_connection;
 
 struct arq_account {
 	struct arq_tally_requests *row;
@@ -25,6 +26,12 @@ void arq_account_begin(struct arq_account *account, const struct arq_proxy *prox
 		       struct arq_tally_requests *row, const struct arq_h3_stream *client,
 		       const struct arq_h3_request *request);
 
+/* The same for a raw stream that a client opened on `client`; it is logged, not counted by status.
+ */
+void arq_account_begin_stream(struct arq_account *account, const struct arq_proxy *proxy,
+			      struct arq_tally_requests *row,
+			      const struct arq_quic_connection *client);
+
 /* An upstream has a stream for it. */
 void arq_account_started(struct arq_account *account, const struct arq_proxy *proxy,
 			 const struct arq_pool_ticket *ticket);
@@ -39,5 +46,9 @@ void arq_account_failed(struct arq_account *account, enum arq_record_party by, u
 /* It is over: the client's stream is closed, or will be without us. Once. */
 void arq_account_end(struct arq_account *account, const struct arq_proxy *proxy,
 		     const struct arq_h3_stream *client);
+
+/* As that, of a raw stream, if it was begun; `client` is NULL when its connection is gone. */
+void arq_account_end_stream(struct arq_account *account, const struct arq_proxy *proxy,
+			    const struct arq_quic_connection *client);
 
 #endif

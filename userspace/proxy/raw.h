@@ -28,6 +28,7 @@
 #ifndef ARQUANT_PROXY_RAW_H
 #define ARQUANT_PROXY_RAW_H
 
+#include "userspace/proxy/account.h"
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/view.h"
 #include "userspace/quic/send_buffer.h"
@@ -69,6 +70,7 @@ struct raw_pair {
 	struct arq_view *view; /* a reference: the pool is of it; NULL in a link */
 	struct arq_pool *pool; /* NULL in a link */
 	uint64_t reset_code;
+	struct arq_account account; /* all zeroes in a link */
 	struct raw_stream from, to;
 	struct raw_streams *waiting; /* link: the list that `to` is in; NULL: in none */
 };

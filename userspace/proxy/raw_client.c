@@ -62,7 +62,7 @@ static void fail(struct arq_pool_ticket *ticket, unsigned int status)
 	raw_pair_refuse((struct raw_pair *)ticket);
 }
 
-static void send_on(struct raw_client *client, struct raw_pair *pair,
+static void send_on(struct raw_client *client, struct raw_pair *pair, const struct arq_route *route,
 		    const struct arq_config_pool *config)
 {
 	pair->view = arq_view_get(client->proxy->view);
@@ -72,6 +72,10 @@ static void send_on(struct raw_client *client, struct raw_pair *pair,
 	pair->ticket.fail = fail;
 	pair->ticket.kind = raw_kind(pair->from.id);
 	pair->ticket.key = key_of(pair->pool, client);
+	arq_account_begin_stream(
+		&pair->account, client->proxy,
+		arq_view_requests(pair->view, client->listener, route->config, config),
+		client->session->connection);
 	arq_pool_take(pair->pool, &pair->ticket);
 }
 
@@ -210,7 +214,7 @@ void raw_client_stream(struct raw_client *client, struct raw_pair *pair)
 	const struct arq_route *route = route_of(client);
 	const struct arq_config_pool *config = route ? pool_of(client->proxy, route) : NULL;
 	if (config && config->forward == ARQ_CONFIG_FORWARD_STREAMS)
-		send_on(client, pair, config);
+		send_on(client, pair, route, config);
 	else
 		raw_pair_refuse(pair); /* a reload took the route away, or changed what it means */
 }

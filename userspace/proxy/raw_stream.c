@@ -60,6 +60,8 @@ static void free_if_done(struct raw_pair *pair)
 	if (pair->from.state != RAW_CLOSED || pair->to.state != RAW_CLOSED)
 		return;
 	arq_pool_give_back(&pair->ticket);
+	arq_account_end_stream(&pair->account, pair->proxy,
+			       pair->from.session ? pair->from.session->connection : NULL);
 	detach(&pair->from, true);
 	detach(&pair->to, false);
 	if (pair->view)
@@ -124,6 +126,8 @@ void raw_pair_opened(struct raw_pair *pair, struct raw_session *session, int64_t
 		TAILQ_REMOVE(pair->waiting, to, turn);
 	pair->waiting = NULL;
 	attach(to, session, id);
+	if (pair->view)
+		arq_account_started(&pair->account, pair->proxy, &pair->ticket);
 	if (to->tx_finished || to->buffer.buffered > 0)
 		raw_session_queue(to);
 }
@@ -156,16 +160,34 @@ static void refuse(struct raw_pair *pair, uint64_t code)
 void raw_pair_refuse(struct raw_pair *pair)
 {
 	pair->proxy->counters.raw_broken++;
+	arq_account_failed(&pair->account, ARQ_RECORD_GATEWAY, pair->reset_code);
 	refuse(pair, pair->reset_code);
 }
 
 /* --- what QUIC says --------------------------------------------------------------------------- */
+
+static enum arq_record_party party(const struct raw_stream *stream)
+{
+	return stream == &stream->pair->from ? ARQ_RECORD_CLIENT : ARQ_RECORD_UPSTREAM;
+}
+
+static void account_data(const struct raw_stream *stream, size_t length)
+{
+	struct arq_account *account = &stream->pair->account;
+	if (stream == &stream->pair->from) {
+		account->received += length;
+	} else {
+		account->sent += length;
+		arq_account_answered(account, stream->pair->proxy, 0); /* the first time */
+	}
+}
 
 void raw_stream_data(struct raw_stream *stream, const uint8_t *data, size_t length, bool fin)
 {
 	struct raw_stream *other = stream->other;
 	size_t taken = length;
 
+	account_data(stream, length);
 	if (!stream->rx_over && !other->tx_over) {
 		stream->unconsumed += length;
 		taken = arq_send_buffer_write(&other->buffer, &stream->pair->proxy->slabs, data,
@@ -192,6 +214,7 @@ void raw_stream_reset(struct raw_stream *stream, uint64_t code)
 	if (stream->rx_over)
 		return;
 	stream->rx_over = true;
+	arq_account_failed(&stream->pair->account, party(stream), code);
 	if (stream->other->state == RAW_WAITING)
 		refuse(stream->pair, code);
 	else
@@ -203,6 +226,7 @@ void raw_stream_stopped(struct raw_stream *stream, uint64_t code)
 	if (stream->tx_over)
 		return;
 	end_sending(stream);
+	arq_account_failed(&stream->pair->account, party(stream), code);
 	if (stream->other->state == RAW_WAITING)
 		refuse(stream->pair, code);
 	else
@@ -251,6 +275,7 @@ void raw_stream_lost(struct raw_stream *stream, bool blame)
 		arq_pool_give_back(&pair->ticket);
 	}
 	if (open) {
+		arq_account_failed(&pair->account, party(stream), pair->reset_code);
 		stop_waiting(pair);
 		break_off(pair, pair->reset_code);
 	}
