@@ -19,16 +19,29 @@
 /* The kernel's own "not supported", which no libc knows: bpf_link_create without trampolines. */
 #define KERNEL_ENOTSUPP 524
 
+static bool may(unsigned int capability)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, capability);
+}
+
 int arq_kernel_check_privileges(struct arq_error *error)
 {
 	capng_clear(CAPNG_SELECT_ALL);
-	if (capng_get_caps_process() == 0 &&
-	    capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN) &&
-	    capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN))
+	if (capng_get_caps_process() == 0 && may(CAP_SYS_ADMIN) && may(CAP_NET_ADMIN))
 		return 0;
 	return arq_error_set(error, -EPERM,
 			     "no privileges for XDP programs; run as root, or with the "
 			     "capabilities CAP_NET_ADMIN and CAP_SYS_ADMIN");
+}
+
+int arq_kernel_check_map_privileges(struct arq_error *error)
+{
+	capng_clear(CAPNG_SELECT_ALL);
+	if (capng_get_caps_process() == 0 && (may(CAP_BPF) || may(CAP_SYS_ADMIN)))
+		return 0;
+	return arq_error_set(error, -EPERM,
+			     "no privileges for the maps of XDP programs; run as root, or with the "
+			     "capability CAP_BPF");
 }
 
 bool arq_kernel_interrupted(void)

@@ -35,6 +35,12 @@ int arq_kernel_probe_ext(enum arq_kernel_ext *ext, struct arq_error *error);
 int arq_kernel_check_privileges(struct arq_error *error);
 
 /*
+ * The same for who makes maps, and opens those that are pinned, but no programs: readers of
+ * samples. Returns 0, or -EPERM with what is missing.
+ */
+int arq_kernel_check_map_privileges(struct arq_error *error);
+
+/*
  * Has somebody asked this process to stop: is SIGINT, SIGTERM or SIGHUP pending? (Who changes
  * something blocks them, and looks here between its steps.)
  */

@@ -323,7 +323,7 @@ int arq_watch(const struct arq_watch_options *options, const struct arq_watch_ha
 	struct arq_sample_reader_counters counters = {0};
 	struct watch watch = {.options = options, .handler = handler, .error = error};
 
-	int code = arq_kernel_check_privileges(error);
+	int code = arq_kernel_check_map_privileges(error);
 	if (!code) {
 		watch.stop = arq_loop_catch_signals(error);
 		code = watch.stop < 0 ? watch.stop : 0;
