@@ -19,8 +19,8 @@
 
 /* Until a program that samples takes the next one (progs/lib/sample.bpf.h); no counter. */
 struct arq_sample_wait {
-	__u64 skip; /* packets to let go by before */
-	__u32 one_in; /* the rate that `skip` was drawn for */
+	__u64 until; /* packets of the kind to be counted before */
+	__u32 one_in; /* the rate that `until` was drawn for */
 	__u32 unused;
 };
 
@@ -32,7 +32,7 @@ struct arq_counters {
 				       */
 			__u64 parsed; /* packets parsed, first program of the chain or not */
 		};
-		/* The sampler parses nothing. What it writes for every packet is one cache line. */
+		/* The sampler parses nothing. What it writes for every packet is one word. */
 		struct arq_sample_wait wait;
 	};
 	__u64 sampled; /* samples taken, also those that nobody read */

@@ -29,7 +29,7 @@ const volatile bool arq_sample_drops = false; /* is there a sampler on this inte
 
 volatile struct arq_generation_live arq_generation_live SEC(".data.live") = {};
 
-struct arq_sampling_apart arq_firewall_sampling[ARQ_MAX_CPUS];
+struct arq_sampling arq_firewall_sampling[ARQ_MAX_CPUS];
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -295,7 +295,8 @@ __attribute__((noinline)) int arq_firewall_sample(struct xdp_md *ctx, struct arq
 	const struct arq_verdict verdict = {.action = XDP_DROP, .reason = reason, .rule = rule};
 
 	if (counters)
-		arq_sample_take(ctx, counters, ARQ_PROGRAM_FIREWALL, &verdict);
+		arq_sample_take(ctx, counters, ARQ_PROGRAM_FIREWALL, &verdict,
+				counters->actions[XDP_DROP]);
 	return 0;
 }
 
@@ -309,8 +310,7 @@ static __always_inline int arq_firewall_run(struct xdp_md *ctx, __u32 cpu,
 	arq_firewall_decide(ctx, cpu, packet, &verdict);
 	arq_count(counters, &verdict);
 	if (arq_sample_drops && verdict.action == XDP_DROP &&
-	    arq_sample_drop_due(&arq_firewall_sampling[cpu].wait,
-				&arq_firewall_sampling[cpu].sampling))
+	    arq_sample_drop_due(counters, &arq_firewall_sampling[cpu]))
 		arq_firewall_sample(ctx, counters, verdict.reason, verdict.rule);
 	return verdict.action;
 }

@@ -85,63 +85,72 @@ static __always_inline __u64 arq_minus_log(__u32 u)
 }
 
 /*
- * A geometrically distributed number with mean one_in - 1: floor(ln(u) / ln(1 - 1/N)) for a u in
- * (0, 1), a fraction of 2^32, odd (the middle of an interval, never 0), and an N of 2 or more. The
- * reciprocal of the denominator comes from its series,
- * -1 / ln(1 - 1/N) = N - 1/2 - 1/(12 N) - 1/(24 N^2) - 19/(720 N^3) - 3/(160 N^4) - ...,
- * cut where the rest is below 1/1000 for N = 2.
+ * -1 / ln(1 - 1/N) for an N of 2 or more, as a fixed-point number with 32 fraction bits, from its
+ * series: N - 1/2 - 1/(12 N) - 1/(24 N^2) - 19/(720 N^3) - 3/(160 N^4) - ..., cut where the rest is
+ * below 1/1000 for N = 2.
  */
-static __always_inline __u64 arq_sample_skip(__u32 one_in, __u32 u)
+static __always_inline __u64 arq_sample_scale(__u32 one_in)
 {
-	__u64 log = arq_minus_log(u);
-	__u64 term1 = log / (12ULL * one_in);
+	__u64 term1 = (1ULL << 32) / (12ULL * one_in);
 	__u64 term2 = term1 / (2ULL * one_in);
 	__u64 term3 = term2 * 19 / (30ULL * one_in);
 	__u64 term4 = term3 * 27 / (38ULL * one_in);
-	return (log * one_in - log / 2 - term1 - term2 - term3 - term4) >> ARQ_LOG_FRACTION;
+	return ((__u64)one_in << 32) - (1ULL << 31) - term1 - term2 - term3 - term4;
+}
+
+/*
+ * A geometrically distributed number with mean N - 1: floor(ln(u) / ln(1 - 1/N)) for a u in (0, 1),
+ * a fraction of 2^32, odd (the middle of an interval, never 0), and the scale of N.
+ */
+static __always_inline __u64 arq_sample_skip(__u64 scale, __u32 u)
+{
+	__u64 log = arq_minus_log(u); /* below 2^32 */
+
+	return (log * (scale >> 32) + (log * (__u32)scale >> 32)) >> ARQ_LOG_FRACTION;
 }
 
 /* Bits that choose among the parts of the law. */
 #define ARQ_PART_BITS 6
 _Static_assert(ARQ_SAMPLING_BLOCK == 1 << ARQ_PART_BITS, "a part for each skip of a block");
 
-/* A part that this block has not had, at random. A new block takes them in any order there is. */
-static __always_inline __u32 arq_sample_part(struct arq_sampling *sampling)
+/*
+ * Draws a block: of each part one skip, beginning with the part `first`, each put at a random place
+ * among those before it (Fisher and Yates, inside out). The places begin at `lowest`, 0 or 1; with
+ * 1 the part `first` falls away. All at once, as what costs most is to have the code at hand: it is
+ * in no cache when it runs once in a thousand packets. Global, so that the verifier walks through
+ * it once and not for each way to it.
+ */
+__attribute__((noinline)) int arq_sample_block(struct arq_sampling *sampling, __u64 scale,
+					       __u32 first, __u32 lowest)
 {
-	__u32 drawn = sampling->drawn % ARQ_SAMPLING_BLOCK;
-	__u64 left = ARQ_SAMPLING_BLOCK - drawn;
-	__u64 from = arq_index(drawn + (bpf_get_prandom_u32() * left >> 32)) % ARQ_SAMPLING_BLOCK;
-	__u8 part = sampling->parts[from];
-
-	sampling->parts[from] = sampling->parts[drawn];
-	sampling->parts[drawn] = part;
-	sampling->drawn = drawn + 1;
-	return part;
-}
-
-/* A block in random order, but with this part first. Without a branch, for the verifier's sake. */
-static __always_inline void arq_sample_shuffle(struct arq_sampling *sampling, __u32 first)
-{
-	sampling->parts[0] = first;
+	if (!sampling)
+		return 0;
 #pragma clang loop unroll(disable)
-	for (__u32 i = 1; i < ARQ_SAMPLING_BLOCK; i++) {
-		__u64 random = bpf_get_prandom_u32();
-		__u64 to = arq_index(1 + (random * i >> 32)) % ARQ_SAMPLING_BLOCK;
-		sampling->parts[i] = sampling->parts[to];
-		sampling->parts[to] = (first + i) % ARQ_SAMPLING_BLOCK;
+	for (__u32 i = 0; i < ARQ_SAMPLING_BLOCK; i++) {
+		__u32 part = (first + i) % ARQ_SAMPLING_BLOCK;
+		__u32 u = part << (32 - ARQ_PART_BITS) | bpf_get_prandom_u32() >> ARQ_PART_BITS | 1;
+		__u64 places = i + 1 - lowest;
+		__u64 place = arq_index(lowest + (bpf_get_prandom_u32() * places >> 32)) %
+			      ARQ_SAMPLING_BLOCK;
+		sampling->skips[i] = sampling->skips[place];
+		sampling->skips[place] = arq_sample_skip(scale, u);
 	}
+	return 0;
 }
 
-/* A function, not inlined: it runs once for each sample. */
-static __attribute__((noinline)) __u64 arq_sample_draw(struct arq_sampling *sampling, __u32 one_in)
+static __always_inline __u64 arq_sample_draw(struct arq_sampling *sampling, __u32 one_in)
 {
 	if (one_in == 0)
 		return ~0ULL; /* at a billion packets a second, 500 years */
 	if (one_in == 1)
 		return 0;
-	__u32 part = arq_sample_part(sampling);
-	return arq_sample_skip(one_in, part << (32 - ARQ_PART_BITS) |
-					       bpf_get_prandom_u32() >> ARQ_PART_BITS | 1);
+	__u64 drawn = sampling->drawn;
+	if (drawn >= ARQ_SAMPLING_BLOCK) {
+		arq_sample_block(sampling, arq_sample_scale(one_in), 0, 0);
+		drawn = 0;
+	}
+	sampling->drawn = (__u32)drawn + 1;
+	return sampling->skips[arq_index(drawn) % ARQ_SAMPLING_BLOCK];
 }
 
 /*
@@ -154,60 +163,72 @@ static __attribute__((noinline)) __u64 arq_sample_begin(struct arq_sampling *sam
 {
 	__u64 over = bpf_get_prandom_u32() | 1, left = bpf_get_prandom_u32() | 1;
 
-	arq_sample_shuffle(sampling, (__u32)(over * left >> (64 - ARQ_PART_BITS)));
-	sampling->drawn = 1 + bpf_get_prandom_u32() % ARQ_SAMPLING_BLOCK;
 	sampling->one_in = one_in;
 	if (one_in < 2)
 		return arq_sample_draw(sampling, one_in);
-	return arq_sample_skip(one_in, (__u32)left);
+	__u64 scale = arq_sample_scale(one_in);
+	arq_sample_block(sampling, scale, (__u32)(over * left >> (64 - ARQ_PART_BITS)), 1);
+	sampling->drawn = 1 + bpf_get_prandom_u32() % ARQ_SAMPLING_BLOCK;
+	return arq_sample_skip(scale, (__u32)left);
 }
 
-static __always_inline bool arq_sample_next(struct arq_sample_wait *wait,
-					    struct arq_sampling *sampling, __u32 one_in)
+static __always_inline void arq_sample_await(struct arq_sample_wait *wait, __u64 count, __u64 skip)
 {
-	if (arq_unlikely(wait->one_in != one_in)) {
+	wait->until = skip > ~count ? ~0ULL : count + skip;
+}
+
+/* The packet that a wait or a rate ends with. */
+static __attribute__((noinline)) bool arq_sample_end(struct arq_sample_wait *wait, __u64 count,
+						     struct arq_sampling *sampling, __u32 one_in)
+{
+	if (wait->one_in != one_in) {
 		wait->one_in = one_in;
-		wait->skip = arq_sample_begin(sampling, one_in);
-	}
-	if (arq_likely(wait->skip)) {
-		wait->skip--;
-		return false;
+		__u64 skip = arq_sample_begin(sampling, one_in);
+		if (skip) {
+			arq_sample_await(wait, count, skip);
+			return false;
+		}
 	}
 	/* The wait may be older than this program, which then has no block yet: it begins one with
 	 * the next packet. */
-	if (arq_unlikely(sampling->one_in != one_in))
+	if (sampling->one_in != one_in)
 		wait->one_in = ~one_in;
 	else
-		wait->skip = arq_sample_draw(sampling, one_in);
+		arq_sample_await(wait, count + 1, arq_sample_draw(sampling, one_in));
 	return one_in != 0;
 }
 
-/* Is this packet, which passes, one to sample? To be asked once for every packet that could be. */
-static __always_inline bool arq_sample_due(struct arq_sample_wait *wait,
-					   struct arq_sampling *sampling)
+/* Is this packet, the one of that count of its kind, only one of those to let go by? */
+static __always_inline bool arq_sample_waits(const struct arq_sample_wait *wait, __u64 count,
+					     __u32 one_in)
 {
-	return arq_sample_next(wait, sampling, arq_tunables.sample_one_in);
+	return arq_likely(count < wait->until && wait->one_in == one_in);
 }
 
-/* The same for a packet that is dropped. The state serves for one of the two. */
-static __always_inline bool arq_sample_drop_due(struct arq_sample_wait *wait,
+/* Is this packet, which is dropped, one to sample? To be asked once for each, when it is counted.
+ */
+static __always_inline bool arq_sample_drop_due(const struct arq_counters *counters,
 						struct arq_sampling *sampling)
 {
-	return arq_sample_next(wait, sampling, arq_tunables.drop_one_in);
+	__u64 count = counters->actions[XDP_DROP];
+	__u32 one_in = arq_tunables.drop_one_in;
+
+	return !arq_sample_waits(&sampling->wait, count, one_in) &&
+	       arq_sample_end(&sampling->wait, count, sampling, one_in);
 }
 
-/* Bytes in a ring that its reader is woken for; it looks by itself for what is less. */
-#define ARQ_RING_WAKE (1 << 15)
+/* Bytes of one CPU's samples that readers are woken for; they look by themselves for what is less.
+ */
+#define ARQ_WAKE_BITS 15
 
 /*
  * A wake-up is an interrupt, which costs ten times what a sample does: one when there is something
- * to do, not one for each sample that finds the reader waiting.
+ * to do, not one for each sample that finds the reader waiting. To ask the ring how full it is
+ * costs a tenth of a sample; the sample's number tells well enough.
  */
-static __always_inline __u64 arq_sample_wake(void *ring, __u32 size)
+static __always_inline __u64 arq_sample_wake(__u64 sequence, __u32 size)
 {
-	__u64 waiting = bpf_ringbuf_query(ring, BPF_RB_AVAIL_DATA);
-
-	return waiting < ARQ_RING_WAKE && waiting + size >= ARQ_RING_WAKE ? BPF_RB_FORCE_WAKEUP
+	return (sequence * size ^ (sequence + 1) * size) >> ARQ_WAKE_BITS ? BPF_RB_FORCE_WAKEUP
 									  : BPF_RB_NO_WAKEUP;
 }
 
@@ -215,19 +236,22 @@ static __always_inline __u64 arq_sample_wake(void *ring, __u32 size)
 static __always_inline void arq_sample_output(struct arq_sample *sample, __u32 size,
 					      struct arq_counters *counters)
 {
-#pragma clang loop unroll(full)
+	__u64 wake = arq_sample_wake(sample->sequence, size);
+
+#pragma clang loop unroll(disable)
 	for (__u32 i = 0; i < ARQ_READERS_MAX; i++) {
 		__u32 slot = i;
 		void *ring = bpf_map_lookup_elem(&readers, &slot);
-		if (ring && bpf_ringbuf_output(ring, sample, size, arq_sample_wake(ring, size)))
+		if (ring && bpf_ringbuf_output(ring, sample, size, wake))
 			counters->sample_lost++;
 	}
 }
 
-/* Copies the head of the packet and what is known about it to the readers. Counts it. */
+/* Copies the head of the packet and what is known about it to the readers. Counts it. `pool`: the
+ * packets that it was chosen from, up to now. */
 static __always_inline void arq_sample_take(struct xdp_md *ctx, struct arq_counters *counters,
 					    enum arq_program_id program,
-					    const struct arq_verdict *verdict)
+					    const struct arq_verdict *verdict, __u64 pool)
 {
 	__u32 zero = 0;
 	struct arq_sample *sample = bpf_map_lookup_elem(&sample_buffer, &zero);
@@ -242,7 +266,7 @@ static __always_inline void arq_sample_take(struct xdp_md *ctx, struct arq_count
 
 	sample->time_ns = bpf_ktime_get_ns();
 	sample->sequence = counters->sampled++;
-	sample->pool = verdict->action < ARQ_ACTIONS ? counters->actions[verdict->action] : 0;
+	sample->pool = pool;
 	sample->ifindex = ctx->ingress_ifindex;
 	sample->queue = ctx->rx_queue_index;
 	sample->cpu = bpf_get_smp_processor_id();

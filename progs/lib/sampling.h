@@ -9,17 +9,11 @@
 /* Skips that are drawn together; a power of two. */
 #define ARQ_SAMPLING_BLOCK 64
 
-/* What is needed for each sample only. */
 struct arq_sampling {
-	__u8 parts[ARQ_SAMPLING_BLOCK]; /* of the law, those of the block's drawn skips first */
-	__u32 drawn; /* skips of the block that were drawn */
+	struct arq_sample_wait wait; /* of drops; the sampler's is in its counters */
+	__u32 drawn; /* skips of the block that were used */
 	__u32 one_in; /* the rate that the block was begun for */
+	__u64 skips[ARQ_SAMPLING_BLOCK]; /* packets to let go by before each sample of a block */
 } __attribute__((aligned(64)));
-
-/* Of a program whose counters have no room for the wait (arquant/counters.h). */
-struct arq_sampling_apart {
-	struct arq_sample_wait wait;
-	struct arq_sampling sampling;
-};
 
 #endif

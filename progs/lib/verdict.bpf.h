@@ -38,7 +38,7 @@ static __always_inline __u32 arq_cpu(void)
 static __always_inline void arq_count(struct arq_counters *counters,
 				      const struct arq_verdict *verdict)
 {
-	if (arq_tracing && verdict->rule)
+	if (verdict->rule && arq_tracing)
 		arq_trace.rule = verdict->rule;
 	__u64 action = arq_index(verdict->action);
 	counters->actions[action <= XDP_REDIRECT ? action : ARQ_ACTION_INVALID]++;

@@ -30,8 +30,12 @@
 /* Interfaces in one reader: as many as in a configuration. */
 #define ARQ_READER_RINGS_MAX 64
 
-/* Of a ring: seconds of samples at the rates that are sensible, in memory that nobody minds. */
-#define ARQ_READER_RING_BYTES (1u << 20)
+/*
+ * Of a ring: a fifth of a second at ten thousand samples a second, more than a reader takes to
+ * wake up. The whole ring is written again and again, and what does not fit into the caches of the
+ * CPU that writes costs the packets more.
+ */
+#define ARQ_READER_RING_BYTES (1u << 18)
 
 /*
  * Called for each sample, which is valid during the call only. `lost` is how many samples of its

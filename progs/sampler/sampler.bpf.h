@@ -16,9 +16,18 @@ static __always_inline int arq_sampler_run(struct xdp_md *ctx, __u32 cpu,
 {
 	const struct arq_verdict verdict = {.action = XDP_PASS};
 
+	/* Clang would compute addresses again for each use, from the number of the CPU. */
+	asm volatile("" : "+r"(counters));
 	arq_count(counters, &verdict);
-	if (arq_unlikely(arq_sample_due(&counters->wait, &arq_sampler_sampling[cpu])))
-		arq_sample_take(ctx, counters, ARQ_PROGRAM_SAMPLER, &verdict);
+	__u64 count = counters->actions[XDP_PASS];
+	__u32 one_in = arq_tunables.sample_one_in;
+	if (arq_sample_waits(&counters->wait, count, one_in))
+		return XDP_PASS;
+	/* And for all packets the address of what few need. */
+	asm volatile("" : "+r"(cpu));
+	if (arq_sample_end(&counters->wait, count, &arq_sampler_sampling[cpu & (ARQ_MAX_CPUS - 1)],
+			   one_in))
+		arq_sample_take(ctx, counters, ARQ_PROGRAM_SAMPLER, &verdict, count);
 	return XDP_PASS;
 }
 
