@@ -38,7 +38,7 @@ static const char help[] =
 	"      --buffer SIZE     memory for samples that wait, for each interface; default "
 	"1M\n" ARQ_SAMPLER_HELP_END "\n"
 	"A line says: time, interface, queue, verdict, reason or rule, packet, length.\n"
-	"Example: arquant sampler capture eth0 -w - | tshark -r -\n";
+	"Example: arquant sampler capture eth1 -w - | tcpdump -nr -\n";
 
 #define BUFFER_MIN (64u << 10)
 #define BUFFER_MAX (1u << 30)
