@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -21,6 +22,10 @@
 
 /* Written at once: some hundred lines. With room for one more line of any length. */
 #define BUFFER_FULL 65536
+
+/* ms in which lines gather before they are written: waking the thread for each costs more than all
+ * the rest of it. */
+#define GATHER 20
 
 /* ns between two complaints about a file that takes nothing. */
 #define COMPLAINT_INTERVAL 60000000000ull
@@ -37,6 +42,7 @@ struct arq_access_log {
 	pthread_t thread;
 	bool started;
 	_Atomic bool idle; /* the thread waits, or is about to */
+	_Atomic bool urgent; /* it was told not to wait for more */
 	_Atomic bool reopen;
 	_Atomic bool end;
 	_Atomic uint64_t written;
@@ -74,6 +80,9 @@ static void take(void *user, const struct arq_record *record)
 	atomic_thread_fence(memory_order_seq_cst);
 	if (atomic_load_explicit(&log->idle, memory_order_relaxed) &&
 	    atomic_exchange_explicit(&log->idle, false, memory_order_relaxed))
+		wake(log);
+	else if (arq_record_ring_half_full(source->ring) &&
+		 !atomic_exchange_explicit(&log->urgent, true, memory_order_relaxed))
 		wake(log);
 }
 
@@ -184,27 +193,46 @@ static bool drain(struct arq_access_log *log)
 	return any;
 }
 
+static void wait_for_wake(struct arq_access_log *log)
+{
+	uint64_t count;
+	ssize_t ignored = read(log->wake, &count, sizeof(count));
+	(void)ignored; /* whatever it was: the flags say what is wanted */
+}
+
+/* Waits until there is something to do; at once when there is. */
+static void wait_for_records(struct arq_access_log *log)
+{
+	atomic_store_explicit(&log->idle, true, memory_order_relaxed);
+	atomic_thread_fence(memory_order_seq_cst);
+	/* Whoever put something in before it could see that we are idle did not wake us. */
+	if (!drain(log))
+		wait_for_wake(log);
+	atomic_store_explicit(&log->idle, false, memory_order_relaxed);
+}
+
+/* Until there are more, a ring fills up, or somebody wants something of us. */
+static void gather(struct arq_access_log *log)
+{
+	struct pollfd waiting = {.fd = log->wake, .events = POLLIN};
+	if (poll(&waiting, 1, GATHER) > 0)
+		wait_for_wake(log);
+	atomic_store_explicit(&log->urgent, false, memory_order_relaxed);
+}
+
 static void *run(void *argument)
 {
 	struct arq_access_log *log = argument;
-	bool end;
-	do {
-		end = atomic_load_explicit(&log->end, memory_order_acquire);
+	for (;;) {
+		bool end = atomic_load_explicit(&log->end, memory_order_acquire);
 		bool any = drain(log);
 		open_anew(log);
-		if (any || end)
-			continue;
-		atomic_store_explicit(&log->idle, true, memory_order_relaxed);
-		atomic_thread_fence(memory_order_seq_cst);
-		/* Whoever put something in before it could see that we are idle did not wake us. */
-		if (!drain(log)) {
-			uint64_t count;
-			ssize_t ignored = read(log->wake, &count, sizeof(count));
-			(void)ignored;
-		}
-		atomic_store_explicit(&log->idle, false, memory_order_relaxed);
-	} while (!end);
-	return NULL;
+		if (end)
+			return NULL;
+		if (!any)
+			wait_for_records(log);
+		gather(log);
+	}
 }
 
 /* --- life ---------------------------------------------------------------------------------------

@@ -108,6 +108,13 @@ bool arq_record_ring_put(struct arq_record_ring *ring, const struct arq_record *
 	return true;
 }
 
+bool arq_record_ring_half_full(const struct arq_record_ring *ring)
+{
+	return atomic_load_explicit(&ring->tail, memory_order_relaxed) -
+		       atomic_load_explicit(&ring->head, memory_order_relaxed) >
+	       ring->capacity / 2;
+}
+
 /* Where the oldest record is, past what is skipped; false when there is none. */
 static bool find_oldest(struct arq_record_ring *ring, size_t *at, uint64_t *length)
 {

@@ -21,6 +21,9 @@ void arq_record_ring_destroy(struct arq_record_ring *ring); /* NULL is allowed *
 /* The one thread: puts a copy in. False when there is no room: it is lost, and counted. */
 bool arq_record_ring_put(struct arq_record_ring *ring, const struct arq_record *record);
 
+/* The one thread: more than half of it is in use. */
+bool arq_record_ring_half_full(const struct arq_record_ring *ring);
+
 /* The one thread: one was lost before it came here. */
 void arq_record_ring_lost(struct arq_record_ring *ring);
 
