@@ -600,6 +600,7 @@ static void start_backend(struct lab *lab, struct lab_backend *backend)
 	if (lab->raw) {
 		arq_quic_transport_default(&options.transport);
 		options.transport.max_streams_uni = lab->raw->uni;
+		options.transport.max_datagram = lab->raw->datagram;
 	}
 	cr_assert_eq(arq_quic_listen(backend->endpoint, &options, &backend->listener, &error), 0,
 		     "%s", error.text);
@@ -701,6 +702,7 @@ struct arq_quic_connection *lab_connect_raw(struct lab *lab, const char *server_
 		.user = lab,
 	};
 	arq_quic_transport_default(&options.transport);
+	options.transport.max_datagram = lab->raw->datagram;
 	cr_assert_eq(
 		arq_quic_connect(lab->client_endpoint, &options, lab->now, &connection, &error), 0,
 		"%s", error.text);

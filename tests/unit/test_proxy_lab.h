@@ -89,6 +89,7 @@ struct lab_raw {
 	const struct arq_quic_ops *backend; /* user: the struct lab_backend */
 	const struct arq_quic_ops *client; /* user: the struct lab */
 	uint64_t uni; /* unidirectional streams that backends take */
+	uint64_t datagram; /* octets of DATAGRAM frames that both ends take */
 	void *user; /* the test's */
 };
 

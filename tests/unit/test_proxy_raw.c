@@ -7,6 +7,7 @@
 #include "userspace/quic/send_buffer.h"
 
 #include <criterion/criterion.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,8 @@ struct play {
 	size_t ready, gone; /* clients' connections */
 	size_t backend_ready;
 	struct arq_quic_connection *backend_connection; /* the last */
+	size_t datagrams, datagram_bytes; /* that came to backends */
+	size_t datagrams_back; /* that came to clients, each as it was sent */
 	struct arq_quic_close close; /* of the last client's connection that is gone */
 };
 
@@ -221,7 +224,25 @@ static void on_closed(struct arq_quic_connection *connection, void *user,
 	play->close = *close;
 }
 
+/* Backends send back what they get. */
+static void on_datagram(struct arq_quic_connection *connection, void *user, const uint8_t *data,
+			size_t length)
+{
+	struct side side = side_of(connection, user);
+	struct play *record = play_of(side.lab);
+	for (size_t i = 0; i < length; i++)
+		cr_assert_eq(data[i], (uint8_t)(length + i));
+	if (!side.backend) {
+		record->datagrams_back++;
+		return;
+	}
+	record->datagrams++;
+	record->datagram_bytes += length;
+	cr_assert_eq(arq_quic_datagram_send(connection, data, length), 0);
+}
+
 static const struct arq_quic_ops ops = {
+	.datagram = on_datagram,
 	.ready = on_ready,
 	.stream_open = on_open,
 	.stream_data = on_data,
@@ -240,8 +261,8 @@ static const struct arq_quic_ops ops = {
 /* --- what tests say --------------------------------------------------------------------------- */
 
 static struct play play;
-static const struct lab_raw raw = {"x-test", &ops, &ops, 10, &play};
-static const struct lab_raw raw_without_uni = {"x-test", &ops, &ops, 0, &play};
+static const struct lab_raw raw = {"x-test", &ops, &ops, 10, 1500, &play};
+static const struct lab_raw raw_without_uni = {"x-test", &ops, &ops, 0, 0, &play};
 
 static struct arq_quic_connection *connect_client(struct lab *lab)
 {
@@ -675,5 +696,47 @@ Test(proxy_raw, a_client_whose_target_cannot_be_reached_is_told)
 	cr_assert_eq(play.close.kind, ARQ_QUIC_CLOSE_PEER_APPLICATION);
 	cr_assert_eq(play.close.code, 8);
 	lab->backends[0].deaf = false;
+	stop_lab(lab);
+}
+
+static int send_datagram(struct arq_quic_connection *connection, size_t length)
+{
+	uint8_t data[2000];
+	for (size_t i = 0; i < length; i++)
+		data[i] = (uint8_t)(length + i);
+	return arq_quic_datagram_send(connection, data, length);
+}
+
+Test(proxy_raw, datagrams_go_both_ways_in_a_link)
+{
+	struct lab *lab = lab_start_raw(1, LINK, &raw);
+	struct arq_quic_connection *client = connect_client(lab);
+	LAB_UNTIL(lab, play.backend_ready == 1);
+	size_t sum = 0;
+	for (size_t length = 0; length <= 1100; length += 100) {
+		cr_assert_eq(send_datagram(client, length), 0);
+		sum += length;
+	}
+	LAB_UNTIL(lab, play.datagrams_back == 12);
+	cr_assert_eq(play.datagrams, 12);
+	cr_assert_eq(play.datagram_bytes, sum);
+	cr_assert_eq(send_datagram(client, 1490), -EMSGSIZE);
+	for (size_t i = 0; i < ARQ_QUIC_DATAGRAMS; i++)
+		cr_assert_eq(send_datagram(client, 10), 0);
+	cr_assert_eq(send_datagram(client, 10), -EAGAIN);
+	/* Streams beside them. */
+	play.echo = true;
+	struct end *end = open_stream(lab, client, true);
+	send_pattern(end, 100000, true);
+	LAB_UNTIL(lab, end->closed && play.datagrams_back > 12);
+	cr_assert_eq(end->sum, lab_sum(100000));
+	stop_lab(lab);
+}
+
+/* On a shared connection nobody could say whose they are: clients are told that none are taken. */
+Test(proxy_raw, without_a_link_there_are_no_datagrams)
+{
+	struct lab *lab = lab_start_raw(1, "", &raw);
+	cr_assert_eq(send_datagram(connect_client(lab), 10), -EMSGSIZE);
 	stop_lab(lab);
 }

@@ -297,16 +297,35 @@ void arq_proxy_destroy(struct arq_proxy *proxy)
 	free(proxy);
 }
 
+/* Some of its connections are carried on as a whole. */
+static bool takes_datagrams(const struct arq_config_gateway *gateway, uint32_t index)
+{
+	bool takes = false;
+	for (uint32_t i = 0; i < gateway->routes_count; i++) {
+		const struct arq_config_route *route = &gateway->routes[i];
+		if (!route->alpn || !(route->listeners_mask >> index & 1))
+			continue;
+		takes |= route->pool && route->pool->forward == ARQ_CONFIG_FORWARD_CONNECTIONS;
+		for (uint32_t j = 0; j < route->split_count; j++)
+			takes |= route->split[j].pool->forward == ARQ_CONFIG_FORWARD_CONNECTIONS;
+	}
+	return takes;
+}
+
 /* What clients may send is said before their ALPN is known: as much as the most generous allows. */
-static void set_transport(const struct arq_proxy *proxy, const struct arq_config_listener *config,
+static void set_transport(const struct arq_proxy *proxy, uint32_t index,
 			  struct arq_quic_transport *transport)
 {
+	const struct arq_config_listener *config =
+		&arq_view_shared(proxy->view)->gateway->listeners[index];
 	bool raw = false;
 	arq_h3_transport(proxy->h3, true, transport);
 	for (uint32_t i = 0; i < config->alpn_count; i++)
 		raw |= !arq_config_is_h3(config->alpn[i]);
 	if (raw)
 		raw_transport(true, transport);
+	if (takes_datagrams(arq_view_shared(proxy->view)->gateway, index))
+		transport->max_datagram = RAW_DATAGRAM;
 }
 
 void arq_proxy_listener(struct arq_proxy *proxy, uint32_t index,
@@ -316,7 +335,7 @@ void arq_proxy_listener(struct arq_proxy *proxy, uint32_t index,
 		&arq_view_shared(proxy->view)->gateway->listeners[index];
 	options->applications = proxy->listeners[index].applications;
 	options->application_count = config->alpn_count;
-	set_transport(proxy, config, &options->transport);
+	set_transport(proxy, index, &options->transport);
 	options->transport.idle_timeout = proxy->context.idle_timeout;
 	if (arq_view_shared(proxy->view)->gateway->transport.congestion_control == ARQ_CONFIG_BBR)
 		options->transport.congestion_control = ARQ_QUIC_BBR;

@@ -17,7 +17,9 @@
  * With `forward: streams` each pair has a ticket of the pool for a stream on a connection that
  * clients share; targets cannot open streams there, as nobody could say whose they are. With
  * `forward: connections` a client's session has a ticket for a connection of its own (a link), and
- * each side's streams are opened on the other.
+ * each side's streams are opened on the other, and its DATAGRAM frames are sent on the
+ * other. These wait for nothing: one that is too large there, or comes before there is a target, or
+ * faster than it can go, is lost, as datagrams may be.
  *
  * Codes of streams mean something to the application only, so when an end of ours breaks off, both
  * sides get the pool's `reset_code`: the other side's connection was lost, no target could be
@@ -77,6 +79,9 @@ struct raw_pair {
 
 /* Streams are found by id: a small hash, since ids of open streams are close together. */
 #define RAW_BUCKETS 64
+
+/* Octets of DATAGRAM frames that are taken in a link: what any packet has. */
+#define RAW_DATAGRAM 65535
 
 /* Bytes of a stream that may be received and not consumed, each direction. */
 #define RAW_STREAM_WINDOW 262144

@@ -199,6 +199,15 @@ static void streams_available(struct arq_quic_connection *connection, void *user
 		arq_upstream_streams(session->upstream);
 }
 
+static void datagram(struct arq_quic_connection *connection, void *user, const uint8_t *data,
+		     size_t length)
+{
+	struct raw_session *session = user;
+	(void)connection;
+	if (session->peer)
+		(void)arq_quic_datagram_send(session->peer->connection, data, length);
+}
+
 /* --- QUIC's callbacks: sending ---------------------------------------------------------------- */
 
 void raw_session_queue(struct raw_stream *stream)
@@ -323,7 +332,7 @@ static void upstream_closed(struct arq_quic_connection *connection, void *user,
 	.stream_reset = stream_reset, .stop_sending = stop_sending,                               \
 	.stream_closed = stream_closed, .streams_available = streams_available,                   \
 	.unblocked = unblocked, .next_write = next_write, .written = written, .blocked = blocked, \
-	.shut = shut
+	.shut = shut, .datagram = datagram
 
 const struct arq_quic_ops raw_client_ops = {
 	.ready = client_ready, COMMON_OPS, .closed = client_closed};

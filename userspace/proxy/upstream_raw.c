@@ -17,6 +17,8 @@ static int connect_session(struct arq_pool_context *context, struct arq_upstream
 	session->linked = config->forward == ARQ_CONFIG_FORWARD_CONNECTIONS;
 	session->reset_code = config->reset_code;
 	raw_transport(session->linked, &options->transport);
+	if (session->linked)
+		options->transport.max_datagram = RAW_DATAGRAM;
 	options->ops = &raw_upstream_ops;
 	options->user = session;
 	int code = arq_quic_connect(context->endpoint, options, context->now, &session->connection,

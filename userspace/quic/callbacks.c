@@ -387,6 +387,18 @@ static int stream_credit(ngtcp2_conn *conn, int64_t id, uint64_t max, void *user
 	return verdict(connection);
 }
 
+static int recv_datagram(ngtcp2_conn *conn, uint32_t flags, const uint8_t *data, size_t length,
+			 void *user)
+{
+	struct arq_quic_connection *connection = user;
+
+	(void)conn;
+	(void)flags;
+	if (connection->ready && connection->ops->datagram)
+		connection->ops->datagram(connection, connection->user, data, length);
+	return verdict(connection);
+}
+
 #define COMMON_CALLBACKS                                                                         \
 	.recv_crypto_data = recv_crypto_data, .handshake_completed = handshake_completed,        \
 	.encrypt = ngtcp2_crypto_encrypt_cb, .decrypt = budget_decrypt,                          \
@@ -399,6 +411,7 @@ static int stream_credit(ngtcp2_conn *conn, int64_t id, uint64_t max, void *user
 	.remove_connection_id = remove_connection_id, .update_key = ngtcp2_crypto_update_key_cb, \
 	.path_validation = path_validation, .stream_reset = stream_reset,                        \
 	.extend_max_stream_data = stream_credit, .dcid_status = dcid_status,                     \
+	.recv_datagram = recv_datagram,                                                          \
 	.delete_crypto_aead_ctx = ngtcp2_crypto_delete_crypto_aead_ctx_cb,                       \
 	.delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,                   \
 	.get_path_challenge_data = ngtcp2_crypto_get_path_challenge_data_cb,                     \

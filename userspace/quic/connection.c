@@ -105,6 +105,7 @@ static void params_fill(ngtcp2_transport_params *params, const struct arq_quic_t
 	params->initial_max_streams_uni = transport->max_streams_uni;
 	params->max_idle_timeout = idle < IDLE_MIN ? IDLE_MIN : idle > IDLE_MAX ? IDLE_MAX : idle;
 	params->max_udp_payload_size = ARQ_IO_PAYLOAD_MAX;
+	params->max_datagram_frame_size = transport->max_datagram;
 }
 
 static struct arq_quic_connection *connection_alloc(struct arq_quic_endpoint *endpoint,
@@ -124,6 +125,7 @@ static struct arq_quic_connection *connection_alloc(struct arq_quic_endpoint *en
 	connection->timer = (struct timer){.owner = &connection->owner, .at = TIMER_NEVER};
 	connection->application_timer = TIMER_NEVER;
 	connection->owed_since = TIMER_NEVER;
+	STAILQ_INIT(&connection->datagrams);
 	connection->ref = (ngtcp2_crypto_conn_ref){get_conn, connection};
 	connection->paths[0] = (struct connection_path){*path, io};
 	connection->path_count = 1;
@@ -372,6 +374,8 @@ void connection_destroy(struct arq_quic_connection *connection)
 	arq_quic_tls_put(connection->tls);
 	arq_quic_client_tls_put(connection->client_tls);
 	arq_memory_free(connection->peer_subject, &endpoint->memory);
+	while (connection->datagram_count)
+		datagram_drop(connection);
 	timer_set(&endpoint->timers, &connection->timer, TIMER_NEVER);
 	timer_unreserve(&endpoint->timers);
 	if (connection->pending)

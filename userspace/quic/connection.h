@@ -42,6 +42,15 @@ struct connection_path {
 	struct arq_io *io; /* NULL: gone */
 };
 
+/* A DATAGRAM frame that waits for a packet. */
+struct datagram {
+	STAILQ_ENTRY(datagram) entry;
+	size_t length;
+	uint8_t data[];
+};
+
+STAILQ_HEAD(datagrams, datagram);
+
 struct arq_quic_connection {
 	struct cid_owner owner; /* first: the id table points here */
 	TAILQ_ENTRY(arq_quic_connection) entry;
@@ -80,6 +89,9 @@ struct arq_quic_connection {
 	uint64_t heard; /* when the last packet came */
 	uint64_t owed_since; /* when it began to owe us an ACK; TIMER_NEVER: it does not */
 
+	struct datagrams datagrams; /* to be sent */
+	size_t datagram_count;
+
 	struct connection_path paths[CONNECTION_PATHS];
 	size_t path_count;
 	size_t path_next; /* the one to replace when all are taken */
@@ -95,6 +107,11 @@ struct arq_quic_connection {
 	char server_name[CONNECTION_NAME_MAX];
 	char alpn[CONNECTION_NAME_MAX];
 };
+
+/* --- datagram.c ------------------------------------------------------------------------------- */
+
+/* Takes the first that waits out of the queue and frees it. */
+void datagram_drop(struct arq_quic_connection *connection);
 
 /* --- connection.c ----------------------------------------------------------------------------- */
 

@@ -67,6 +67,34 @@ _Static_assert(sizeof(struct arq_quic_vec) == sizeof(ngtcp2_vec) &&
 	       "vectors are handed through as they are");
 
 /*
+ * Puts what waits of DATAGRAM frames into the packet. Returns NGTCP2_ERR_WRITE_MORE when there is
+ * room for other frames; else as ngtcp2 does.
+ */
+static ngtcp2_ssize fill_datagrams(struct arq_quic_connection *connection, struct arq_tx_slot *slot,
+				   ngtcp2_path *path, ngtcp2_pkt_info *info, uint64_t now)
+{
+	while (connection->ready && connection->datagram_count) {
+		struct datagram *datagram = STAILQ_FIRST(&connection->datagrams);
+		/* ngtcp2 insists that vectors hold something. */
+		const ngtcp2_vec vec = {datagram->data, datagram->length};
+		int accepted = 0;
+		ngtcp2_ssize length = ngtcp2_conn_writev_datagram(
+			connection->conn, path, info, slot->data, slot->capacity, &accepted,
+			NGTCP2_WRITE_DATAGRAM_FLAG_MORE, 0, &vec, datagram->length > 0, now);
+
+		/* The peer's limit, or the path, is another than when it was queued. */
+		if (length == NGTCP2_ERR_INVALID_STATE || length == NGTCP2_ERR_INVALID_ARGUMENT)
+			accepted = 1;
+		else if (length != NGTCP2_ERR_WRITE_MORE && !accepted)
+			return length;
+		datagram_drop(connection);
+		if (length >= 0)
+			return length;
+	}
+	return NGTCP2_ERR_WRITE_MORE;
+}
+
+/*
  * Fills one packet with frames of ngtcp2's own and data of as many streams as fit. Returns its
  * length, 0 when there is nothing to send or it is not allowed now, or an error of ngtcp2.
  */
@@ -74,7 +102,10 @@ static ngtcp2_ssize fill(struct arq_quic_connection *connection, struct arq_tx_s
 			 ngtcp2_path *path, ngtcp2_pkt_info *info, uint64_t now)
 {
 	const struct arq_quic_ops *ops = connection->ops;
+	ngtcp2_ssize begun = fill_datagrams(connection, slot, path, info, now);
 
+	if (begun != NGTCP2_ERR_WRITE_MORE)
+		return begun;
 	for (unsigned int offers = 0;; offers++) {
 		struct arq_quic_write write = {.stream_id = -1};
 		uint32_t flags = NGTCP2_WRITE_STREAM_FLAG_MORE;

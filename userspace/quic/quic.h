@@ -247,6 +247,10 @@ struct arq_quic_ops {
 	void (*resumption)(struct arq_quic_connection *connection, void *user, const uint8_t *data,
 			   size_t length);
 
+	/* * A DATAGRAM frame (RFC 9221). Valid during the call. */
+	void (*datagram)(struct arq_quic_connection *connection, void *user, const uint8_t *data,
+			 size_t length);
+
 	/* * The time set by arq_quic_connection_set_timer has come. */
 	void (*timer)(struct arq_quic_connection *connection, void *user, uint64_t now);
 
@@ -431,6 +435,7 @@ struct arq_quic_transport {
 			     for dead. 0: only the idle timeout ends it */
 	uint16_t max_udp_payload; /* bytes we send at most, 1200 to ARQ_IO_PAYLOAD_MAX */
 	enum arq_quic_congestion_control congestion_control;
+	uint64_t max_datagram; /* octets of DATAGRAM frames that are taken; 0: none are */
 };
 
 /* 1 MiB a connection, 256 KiB a stream, 100 and 3 streams, idle 30 s, handshake 10 s, 1472. */
@@ -551,6 +556,15 @@ void arq_quic_connection_close(struct arq_quic_connection *connection, bool appl
 
 /* It was closed from either side, and `closed` is still to come. */
 bool arq_quic_connection_is_closing(const struct arq_quic_connection *connection);
+
+/*
+ * Sends a DATAGRAM frame: copied, and gone when the packet is lost. Returns 0; -EMSGSIZE when the
+ * peer takes none, or none so large, or a packet of this path has no room for it; -EAGAIN when
+ * ARQ_QUIC_DATAGRAMS wait to be sent already; -EPIPE when the connection is closing; -ENOMEM.
+ */
+#define ARQ_QUIC_DATAGRAMS 64 /* a tenth of a megabyte: more is late, and so is worth nothing */
+int arq_quic_datagram_send(struct arq_quic_connection *connection, const uint8_t *data,
+			   size_t length);
 
 /* --- streams ---------------------------------------------------------------------------------- */
 
