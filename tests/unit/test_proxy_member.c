@@ -17,13 +17,14 @@ static struct arq_pool *pool;
 
 static void set_up(void)
 {
-	static char texts[TARGETS][ARQ_ADDRESS_TEXT_MAX];
+	static char texts[TARGETS][ARQ_ADDRESS_TEXT_MAX], name[] = "pool";
 	for (size_t i = 0; i < TARGETS; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "127.0.0.1:%zu", i + 1);
 		targets[i] = (struct arq_config_target){.address_text = texts[i], .weight = 1};
 		cr_assert_eq(arq_address_parse(&targets[i].address, texts[i]), 0);
 	}
 	config = (struct arq_config_pool){
+		.name = name,
 		.targets = targets,
 		.targets_count = TARGETS,
 		.policy = ARQ_CONFIG_ROUND_ROBIN,
@@ -35,6 +36,7 @@ static void set_up(void)
 			     .max_time_ns = 60 * SECOND},
 	};
 	context.now = 1000 * SECOND;
+	cr_assert_eq(arq_tally_create(&context.tally), 0);
 }
 
 static void start(void)
@@ -51,6 +53,7 @@ static void tear_down(void)
 {
 	arq_pool_destroy(pool);
 	arq_members_put(members);
+	arq_tally_destroy(context.tally);
 }
 
 TestSuite(member, .init = set_up, .fini = tear_down);
