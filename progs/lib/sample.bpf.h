@@ -4,7 +4,8 @@
  *
  * Each CPU draws how many packets to let go by before the next sample. That number is geometrically
  * distributed, which makes every packet's chance 1/N, while a packet that is not sampled costs a
- * decrement. A rate that changes takes effect with the next packet: the draw is made anew.
+ * comparison of a count that is kept anyway. A rate that changes takes effect with the next packet:
+ * the draw is made anew.
  *
  * Draws that are independent of each other would leave the number of samples to chance more than
  * need be: of 10 000 by 1 %. So they come in blocks: the law is cut into as many equally likely
