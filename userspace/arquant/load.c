@@ -139,15 +139,21 @@ static int make_requests(struct arq_chain_request *requests, char *const *names,
 	return (int)config->interfaces_count;
 }
 
-/* What is there now, as a line for each interface or as the status of them. */
+/*
+ * What is there now, as a line for each interface or as the status of them. An interface can go
+ * away between load and look: then the error says that the load was done.
+ */
 static int print_result(const struct arq_chain_request *requests, size_t count, bool json,
 			struct arq_error *error)
 {
 	struct arq_report *report = arq_report_create();
 
-	int code = report ? 0 : arq_error_set(error, -ENOMEM, "loaded, but out of memory");
+	int code = report ? 0 : arq_error_set(error, -ENOMEM, "out of memory");
 	for (size_t i = 0; code == 0 && i < count; i++)
 		code = arq_report_add(report, requests[i].interface, error);
+	if (code)
+		arq_error_prefix(error, code,
+				 "loaded, and the programs run, but they cannot be shown");
 	if (code == 0 && json)
 		arq_report_print_json(report, stdout);
 	else if (code == 0)
