@@ -49,6 +49,24 @@ Test(memory, keeps_a_bounded_number_of_free_bytes)
 	arq_memory_trim(&memory);
 }
 
+/* Else the lists would fill with what nobody takes out of them. */
+Test(memory, a_block_that_grew_from_nothing_is_used_again)
+{
+	struct arq_memory memory = {0};
+	uint64_t spare = 0;
+
+	for (int round = 0; round < 100; round++) {
+		void *block = arq_memory_realloc(NULL, 384, &memory);
+
+		cr_assert_not_null(block);
+		arq_memory_free(block, &memory);
+		if (round == 0)
+			spare = memory.spare;
+	}
+	cr_assert_eq(memory.spare, spare);
+	arq_memory_trim(&memory);
+}
+
 Test(memory, a_growing_block_keeps_its_bytes)
 {
 	struct arq_memory memory = {0};

@@ -77,14 +77,19 @@ void *arq_memory_calloc(size_t count, size_t size, void *user)
 
 void *arq_memory_realloc(void *pointer, size_t size, void *user)
 {
-	struct arq_memory *memory = user;
 	size_t before = malloc_usable_size(pointer);
-	void *grown = realloc(pointer, size);
+	void *moved;
 
-	if (!grown && size)
+	if (before >= size && size)
+		return pointer;
+	/* From the lists, like all others: blocks that only ever go into them would fill them. */
+	moved = arq_memory_malloc(size, user);
+	if (!moved)
 		return NULL; /* the old block is still there and still counted */
-	memory->used -= before;
-	return account(memory, grown);
+	if (pointer)
+		memcpy(moved, pointer, size < before ? size : before);
+	arq_memory_free(pointer, user);
+	return moved;
 }
 
 void arq_memory_free(void *pointer, void *user)
