@@ -228,6 +228,49 @@ Test(http3_session, unread_request_stops_the_client)
 	h3lab_destroy(l);
 }
 
+/* Of a response that is read up to 192 KiB and then not any more: the bytes that still come. */
+static size_t come_unread(struct h3lab *l, struct exchange **made)
+{
+	struct exchange *x = *made = h3lab_request(l, "GET", "/big", false);
+	size_t before;
+
+	while (x->received < 192 << 10)
+		lab_step(&l->lab);
+	x->hold = true;
+	before = x->received;
+	h3lab_wait(l, 3 * LAB_SECOND);
+	return x->received - before;
+}
+
+/* Long messages get a wider window, as far as the budget of all goes, and give it back. */
+Test(http3_session, widens_the_window_of_what_is_long)
+{
+	struct h3lab *l = h3lab_new();
+	struct exchange *x, *y;
+	size_t wide, usual;
+
+	l->options.send_buffer = 512 << 10;
+	l->options.stream_window = 64 << 10;
+	l->options.wide_window = 256 << 10;
+	l->options.wide_budget = 192 << 10;
+	h3lab_start(l);
+	wide = come_unread(l, &x);
+	cr_assert_leq(wide, 256 << 10);
+	cr_assert_gt(wide, 192 << 10, "%zu bytes", wide);
+	usual = come_unread(l, &y);
+	cr_assert_leq(usual, 64 << 10);
+	cr_assert_gt(usual, 32 << 10, "%zu bytes", usual);
+	x->hold = y->hold = false;
+	arq_h3_stream_consume(x->stream, wide);
+	arq_h3_stream_consume(y->stream, usual);
+	h3lab_finish(l, x);
+	h3lab_finish(l, y);
+	cr_assert(x->clean && !x->mismatch && x->received == 1 << 20);
+	cr_assert(y->clean && !y->mismatch && y->received == 1 << 20);
+	cr_assert_gt(come_unread(l, &x), 192 << 10, "the budget is whole again");
+	h3lab_destroy(l);
+}
+
 /* --- ends of streams -------------------------------------------------------------------------- */
 
 Test(http3_session, server_resets)

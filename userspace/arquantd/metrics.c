@@ -649,7 +649,7 @@ static const struct metric metrics[] = {
 	WORKERS("arquant_http3_writes_short_total", "counter", "worker",
 		"Writes that did not fit a stream's send buffer.", h3_short),
 	WORKERS("arquant_http3_buffers", "gauge", "worker, state",
-		"Buffers of 16 KiB for bodies on their way, in use and spare.", h3_slabs),
+		"Buffers of 2 or 16 KiB for bodies on their way, in use and spare.", h3_slabs),
 	WORKERS("arquant_http3_buffers_peak", "gauge", "worker", "The most that were in use.",
 		h3_slabs_peak),
 	WORKERS("arquant_http3_memory_bytes", "gauge", "worker",

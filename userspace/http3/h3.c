@@ -73,7 +73,7 @@ void arq_h3_counters_read(const struct arq_h3 *h3, struct arq_h3_counters *count
 	*counters = h3->counters;
 	counters->slabs = h3->pool.in_use;
 	counters->slabs_peak = h3->pool.in_use_peak;
-	counters->slabs_spare = h3->pool.spare_count;
+	counters->slabs_spare = h3->pool.spare_count + h3->pool.small_spare_count;
 	counters->memory = h3->memory.used;
 }
 

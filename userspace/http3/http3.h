@@ -204,11 +204,14 @@ struct arq_h3_options {
 	size_t max_fields_sent; /* and of one that is sent */
 	size_t send_buffer; /* bytes a stream may have written and not acknowledged */
 	size_t stream_window; /* bytes of a message that may be received and not consumed */
+	size_t wide_window; /* the same of a message that has shown to be long, if that is more */
+	size_t wide_budget; /* bytes that all wide windows together may be wider */
 	size_t max_streams; /* requests a session may have open at a time */
-	size_t pool_spare; /* free slabs kept for reuse, the rest is given back */
+	size_t pool_spare; /* free slabs kept for reuse, small ones of as many bytes besides */
 };
 
-/* 16 KiB and 100 field lines, both ways; 256 KiB to send and to receive; 100 streams; 256 slabs. */
+/* 16 KiB and 100 field lines, both ways; 256 KiB to send and to receive, no wide windows; 100
+ * streams; 256 slabs. */
 void arq_h3_options_default(struct arq_h3_options *options);
 
 /*

@@ -22,6 +22,7 @@ struct arq_h3 {
 	struct arq_send_pool pool;
 	nghttp3_nv *nv; /* scratch for a section on its way out: max_fields_sent + NV_EXTRA */
 	struct arq_h3_field *fields; /* scratch for one on its way in: max_fields */
+	size_t widened; /* bytes of wide_budget in use */
 };
 
 enum shutdown_stage {
@@ -44,6 +45,7 @@ struct arq_h3_session {
 	void *user;
 	bool server;
 	bool goaway; /* the peer's */
+	bool widened; /* server: the connection's window is wide; credit cannot be taken back */
 	enum shutdown_stage shutdown;
 	uint64_t max_streams; /* server: requests the client may ever start, so far */
 	size_t stream_count;
@@ -60,6 +62,8 @@ struct arq_h3_stream {
 	struct arq_send_buffer body; /* being sent */
 	size_t unconsumed; /* bytes of body given to the application, not yet credited */
 	size_t delivered; /* bytes of body in the data being read now */
+	size_t consumed; /* of body; up to WIDE_AFTER windows */
+	size_t widened; /* bytes that its window is wider than stream_window */
 	uint64_t error; /* why it ends; 0: no error */
 	bool rx_begun; /* a byte of it was read */
 	bool rx_ended; /* the peer's message is complete */
@@ -69,6 +73,7 @@ struct arq_h3_stream {
 	bool tx_finished; /* our message is complete */
 	bool tx_trailers; /* with trailers after the body */
 	bool tx_dead; /* our side was reset */
+	bool tx_waits; /* nghttp3 found nothing to send, and asks again when it is told so */
 	bool wants_room; /* on_writable is due */
 };
 

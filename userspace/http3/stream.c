@@ -8,6 +8,9 @@
 #define STATUS_DIGITS 3
 #define DECIMAL_MAX   20 /* digits of a size_t */
 
+/* A message that was read for so many windows is long, and its reader not slow. */
+#define WIDE_AFTER 2
+
 /* --- life ------------------------------------------------------------------------------------- */
 
 static struct stream_list *bucket(struct arq_h3_session *session, int64_t id)
@@ -59,6 +62,7 @@ void stream_destroy(struct arq_h3_stream *stream)
 						       : ARQ_H3_REQUEST_CANCELLED);
 	LIST_REMOVE(stream, entry);
 	session->stream_count--;
+	h3->widened -= stream->widened;
 	h3->counters.streams--;
 	section_clear(&stream->section, &h3->memory);
 	arq_send_buffer_free(&stream->body, &h3->pool);
@@ -143,12 +147,41 @@ int64_t arq_h3_stream_id(const struct arq_h3_stream *stream)
 
 /* --- receiving -------------------------------------------------------------------------------- */
 
+/*
+ * A window is a bound on the rate, too: that many bytes in the time that they take through both
+ * connections, schedulers included. What is long gets a wider one while there is budget.
+ */
+static void widen(struct arq_h3_stream *stream)
+{
+	struct arq_h3_session *session = stream->session;
+	struct arq_h3 *h3 = session->h3;
+	size_t more = h3->options.wide_window - h3->options.stream_window;
+
+	if (stream->widened || stream->rx_ended || stream->rx_dead ||
+	    h3->widened + more > h3->options.wide_budget)
+		return;
+	h3->widened += more;
+	stream->widened = more;
+	arq_quic_stream_widen(session->connection, stream->id, more,
+			      session->server && !session->widened);
+	session->widened = true;
+}
+
 void arq_h3_stream_consume(struct arq_h3_stream *stream, size_t length)
 {
+	const struct arq_h3_options *options = &stream->session->h3->options;
+
 	if (length > stream->unconsumed)
 		length = stream->unconsumed;
 	stream->unconsumed -= length;
 	arq_quic_stream_consume(stream->session->connection, stream->id, length);
+	if (options->wide_window <= options->stream_window)
+		return;
+	stream->consumed += length;
+	if (stream->consumed >= WIDE_AFTER * options->stream_window) {
+		stream->consumed = 0;
+		widen(stream);
+	}
 }
 
 /* --- sending: header sections ----------------------------------------------------------------- */
@@ -311,6 +344,15 @@ size_t arq_h3_stream_room(const struct arq_h3_stream *stream)
 	return stream->body.buffered < limit ? limit - stream->body.buffered : 0;
 }
 
+/* nghttp3 looks the stream up, so it is told only when that matters. */
+static void resume(struct arq_h3_stream *stream)
+{
+	if (stream->tx_waits)
+		nghttp3_conn_resume_stream(stream->session->conn, stream->id);
+	stream->tx_waits = false;
+	wake(stream);
+}
+
 ssize_t arq_h3_stream_write(struct arq_h3_stream *stream, const uint8_t *data, size_t length)
 {
 	struct arq_h3_session *session = stream->session;
@@ -327,10 +369,8 @@ ssize_t arq_h3_stream_write(struct arq_h3_stream *stream, const uint8_t *data, s
 		stream->wants_room = true;
 		session->h3->counters.write_short++;
 	}
-	if (taken) {
-		nghttp3_conn_resume_stream(session->conn, stream->id);
-		wake(stream);
-	}
+	if (taken)
+		resume(stream);
 	return (ssize_t)taken;
 }
 
@@ -357,8 +397,7 @@ int arq_h3_stream_finish(struct arq_h3_stream *stream, const struct arq_h3_field
 		stream->tx_trailers = true;
 	}
 	stream->tx_finished = true;
-	nghttp3_conn_resume_stream(session->conn, stream->id);
-	wake(stream);
+	resume(stream);
 	return 0;
 }
 
@@ -380,7 +419,10 @@ nghttp3_ssize stream_read_body(nghttp3_conn *conn, int64_t id, nghttp3_vec *vecs
 			*flags |= NGHTTP3_DATA_FLAG_NO_END_STREAM;
 		return (nghttp3_ssize)taken;
 	}
-	return taken ? (nghttp3_ssize)taken : NGHTTP3_ERR_WOULDBLOCK;
+	if (taken)
+		return (nghttp3_ssize)taken;
+	stream->tx_waits = true;
+	return NGHTTP3_ERR_WOULDBLOCK;
 }
 
 void stream_acked(struct arq_h3_stream *stream, uint64_t length)

@@ -7,8 +7,8 @@
  *
  * Bodies stream through, never whole: bytes received from one side are copied at once into the send
  * buffer of the other, and credited to their sender when the other side has acknowledged them.
- * Since the send buffer of a stream is as large as its receive window, the copy always fits; a
- * reader that stops stops its sender after one window. An exchange holds, at most: the request's
+ * Since the send buffer of a stream is as large as its widest receive window, the copy always fits;
+ * a reader that stops stops its sender after one window. An exchange holds, at most: the request's
  * header section (kept for a retry), one window of request body while it waits for an upstream, and
  * a trailer section for each side. (The send buffers are HTTP/3's and bounded there.)
  *

@@ -587,6 +587,13 @@ int arq_quic_stream_reset(struct arq_quic_connection *connection, int64_t stream
 int arq_quic_stream_stop(struct arq_quic_connection *connection, int64_t stream_id, uint64_t code);
 
 /*
+ * The peer may send `length` bytes more than it could, on the stream and, with `connection_too`, on
+ * the connection: for streams that wait for credit rather than for the path.
+ */
+void arq_quic_stream_widen(struct arq_quic_connection *connection, int64_t stream_id,
+			   uint64_t length, bool connection_too);
+
+/*
  * We are done with `length` received bytes: credit for stream and connection. Of a stream that is
  * gone, only the connection is credited, so call it for every byte received, once.
  */

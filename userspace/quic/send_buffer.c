@@ -7,50 +7,66 @@
 
 /* --- slabs ------------------------------------------------------------------------------------ */
 
-static struct arq_send_piece *slab_get(struct arq_send_pool *pool)
+static struct arq_send_piece *take_spare(struct arq_send_piece **list, size_t *count)
 {
-	struct arq_send_piece *slab = pool->spare;
+	struct arq_send_piece *slab = *list;
 
 	if (slab) {
-		pool->spare = slab->next;
-		pool->spare_count--;
-	} else {
-		slab = malloc(sizeof(*slab) + ARQ_SEND_SLAB_SIZE);
-		if (!slab)
-			return NULL;
+		*list = slab->next;
+		--*count;
 	}
+	return slab;
+}
+
+static struct arq_send_piece *slab_get(struct arq_send_pool *pool, bool small)
+{
+	size_t capacity = small ? ARQ_SEND_SLAB_SMALL : ARQ_SEND_SLAB_SIZE;
+	struct arq_send_piece *slab =
+		small ? take_spare(&pool->small_spare, &pool->small_spare_count)
+		      : take_spare(&pool->spare, &pool->spare_count);
+
+	if (!slab && !(slab = malloc(sizeof(*slab) + capacity)))
+		return NULL;
 	if (++pool->in_use > pool->in_use_peak)
 		pool->in_use_peak = pool->in_use;
-	*slab = (struct arq_send_piece){.data = slab->store, .slab = true};
+	*slab = (struct arq_send_piece){.data = slab->store, .capacity = capacity};
 	return slab;
+}
+
+static void keep_spare(struct arq_send_piece **list, size_t *count, size_t max,
+		       struct arq_send_piece *slab)
+{
+	if (*count >= max) {
+		free(slab);
+		return;
+	}
+	slab->next = *list;
+	*list = slab;
+	++*count;
 }
 
 static void slab_put(struct arq_send_pool *pool, struct arq_send_piece *slab)
 {
 	pool->in_use--;
-	if (pool->spare_count >= pool->spare_max) {
-		free(slab);
-		return;
-	}
-	slab->next = pool->spare;
-	pool->spare = slab;
-	pool->spare_count++;
+	if (slab->capacity == ARQ_SEND_SLAB_SMALL)
+		keep_spare(&pool->small_spare, &pool->small_spare_count,
+			   pool->spare_max * ARQ_SEND_SMALL_PER_LARGE, slab);
+	else
+		keep_spare(&pool->spare, &pool->spare_count, pool->spare_max, slab);
 }
 
 void arq_send_pool_free(struct arq_send_pool *pool)
 {
-	while (pool->spare) {
-		struct arq_send_piece *slab = pool->spare;
+	struct arq_send_piece *slab;
 
-		pool->spare = slab->next;
+	while ((slab = take_spare(&pool->spare, &pool->spare_count)) ||
+	       (slab = take_spare(&pool->small_spare, &pool->small_spare_count)))
 		free(slab);
-	}
-	pool->spare_count = 0;
 }
 
 static void piece_put(struct arq_send_pool *pool, struct arq_send_piece *piece)
 {
-	if (piece->slab) {
+	if (piece->capacity) {
 		slab_put(pool, piece);
 		return;
 	}
@@ -79,14 +95,15 @@ size_t arq_send_buffer_write(struct arq_send_buffer *buffer, struct arq_send_poo
 		struct arq_send_piece *slab = buffer->tail;
 		size_t step = length - written;
 
-		if (!slab || !slab->slab || slab->length == ARQ_SEND_SLAB_SIZE) {
-			slab = slab_get(pool);
+		if (!slab || slab->length >= slab->capacity) {
+			slab = slab_get(pool, !buffer->begun && step <= ARQ_SEND_SLAB_SMALL);
 			if (!slab)
 				break;
+			buffer->begun = true;
 			append(buffer, slab);
 		}
-		if (step > ARQ_SEND_SLAB_SIZE - slab->length)
-			step = ARQ_SEND_SLAB_SIZE - slab->length;
+		if (step > slab->capacity - slab->length)
+			step = slab->capacity - slab->length;
 		memcpy(slab->store + slab->length, data + written, step);
 		slab->length += step;
 		written += step;
@@ -166,7 +183,7 @@ size_t arq_send_buffer_acked(struct arq_send_buffer *buffer, struct arq_send_poo
 			step = length;
 		buffer->acked += step;
 		length -= step;
-		if (head->slab)
+		if (head->capacity)
 			slabs += step;
 		if (buffer->acked < head->length)
 			break;

@@ -13,15 +13,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Small enough that a short message wastes little, large enough that a packet rarely spans two and
- * a full buffer is a chain of sixteen. */
+/* Large enough that a packet rarely spans two and a full buffer is a chain of sixteen. */
 #define ARQ_SEND_SLAB_SIZE 16384
+
+/* Of the first slab of a stream when that is enough: most messages are short, and large slabs for
+ * each of a thousand of them would be in no cache. With its head half a page. */
+#define ARQ_SEND_SLAB_SMALL 2000
+
+#define ARQ_SEND_SMALL_PER_LARGE 8 /* in memory */
 
 struct arq_send_piece {
 	struct arq_send_piece *next;
 	const uint8_t *data;
 	size_t length; /* bytes in it */
-	bool slab; /* data is `store`, and it may be appended to; else the application's */
+	size_t capacity; /* of a slab, whose data is `store`; 0: the application's memory */
 	void (*release)(void *user); /* the application's: it is no longer needed */
 	void *user;
 	uint8_t store[];
@@ -29,10 +34,10 @@ struct arq_send_piece {
 
 /* The worker's slabs. */
 struct arq_send_pool {
-	struct arq_send_piece *spare;
-	size_t spare_count;
-	size_t spare_max;
-	size_t in_use;
+	struct arq_send_piece *spare, *small_spare;
+	size_t spare_count, small_spare_count;
+	size_t spare_max; /* large ones, and small ones of as many bytes */
+	size_t in_use; /* of both sizes */
 	size_t in_use_peak;
 };
 
@@ -42,6 +47,7 @@ struct arq_send_buffer {
 	size_t cursor_offset; /* in cursor */
 	size_t acked; /* of head */
 	size_t buffered; /* bytes in slabs, not acknowledged */
+	bool begun; /* it has had a slab */
 };
 
 /* Appends a copy of at most `length` bytes. Returns how many; less when there is no memory. */

@@ -189,6 +189,17 @@ void arq_quic_stream_consume(struct arq_quic_connection *connection, int64_t id,
 	connection_schedule(connection);
 }
 
+void arq_quic_stream_widen(struct arq_quic_connection *connection, int64_t id, uint64_t length,
+			   bool connection_too)
+{
+	if (connection->ending)
+		return;
+	ngtcp2_conn_extend_max_stream_offset(connection->conn, id, length);
+	if (connection_too)
+		ngtcp2_conn_extend_max_offset(connection->conn, length);
+	connection_schedule(connection);
+}
+
 void arq_quic_stream_release(struct arq_quic_connection *connection, int64_t id)
 {
 	if (connection->ending || stream_is_ours(connection, id))
