@@ -10,6 +10,7 @@
  *   direct  the next 1 to 16 bits index an array of references, which begins at a line
  *   path    the next bits are compared with a value: equal, and they are used up, go on with
  *           `match`; else, and nothing is used up, with `otherwise`
+ *   short   the same for up to 12 bits and two classes below 256, in the reference itself
  *   record  a line of its own for prefixes that expire or whose packets are counted
  *
  * Nodes lie in lines of 64 bytes, the size of a cache line, elements of an array that is as long as
@@ -63,7 +64,7 @@ enum arq_lookup_kind {
 	ARQ_LOOKUP_CLASS, /* 30 bits: the class */
 	ARQ_LOOKUP_DIRECT, /* 4 bits: stride - 1; 26 bits: first line */
 	ARQ_LOOKUP_PATH, /* 28 bits: line; 2 bits: which of its paths */
-	ARQ_LOOKUP_RECORD, /* 30 bits: line */
+	ARQ_LOOKUP_RECORD, /* 29 bits: line; or with ARQ_LOOKUP_SHORT set a short path */
 };
 
 #define ARQ_LOOKUP_KIND_SHIFT   30
@@ -75,6 +76,14 @@ enum arq_lookup_kind {
 /* Bits that one path compares: the value's highest. Its lowest six say how many. */
 #define ARQ_LOOKUP_PATH_BITS_MAX 57
 #define ARQ_LOOKUP_PATH_MASK     63
+
+/* In a short path: 13 bits, of which those up to the last 1 are the value; match; otherwise. */
+#define ARQ_LOOKUP_SHORT             (1u << 29)
+#define ARQ_LOOKUP_SHORT_BITS_MAX    12
+#define ARQ_LOOKUP_SHORT_VALUE_SHIFT 16
+#define ARQ_LOOKUP_SHORT_VALUE_MASK  ((2u << ARQ_LOOKUP_SHORT_BITS_MAX) - 1)
+#define ARQ_LOOKUP_SHORT_MATCH_SHIFT 8
+#define ARQ_LOOKUP_SHORT_CLASS_MASK  255
 
 struct arq_lookup_path {
 	__u64 value; /* host byte order */
@@ -103,6 +112,18 @@ struct arq_lookup_record {
 	__u8 flags;
 	__u8 zero[14];
 };
+
+/* The class by a short path, for the bits of an address that are not used up, the highest first. */
+static inline __attribute__((always_inline)) __u32 arq_lookup_short(__u32 ref, __u64 bits)
+{
+	__u32 value = ref >> ARQ_LOOKUP_SHORT_VALUE_SHIFT & ARQ_LOOKUP_SHORT_VALUE_MASK;
+	__u32 end = value ^ (value - 1);
+	__u32 found = (__u32)(bits >> (64 - ARQ_LOOKUP_SHORT_BITS_MAX)) << 1;
+
+	if (((found ^ value) & ~end) == 0)
+		ref >>= ARQ_LOOKUP_SHORT_MATCH_SHIFT;
+	return ref & ARQ_LOOKUP_SHORT_CLASS_MASK;
+}
 
 struct arq_lookup_line {
 	union {

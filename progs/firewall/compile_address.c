@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "progs/firewall/compile_address.h"
 
+#include "userspace/common/large.h"
+
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,8 +26,17 @@ struct addresses {
 	struct arq_bitmap *users; /* rules by set */
 	uint32_t *user_counts;
 	uint32_t *labels; /* by set */
+};
+
+/* Prefixes of one family, and the table made of them. */
+struct family {
+	const struct addresses *addresses;
+	int kind; /* AF_INET, AF_INET6 */
 	struct arq_lookup_entry *entries;
 	size_t count;
+	struct arq_lookup *lookup; /* NULL: no prefix */
+	int status;
+	struct arq_error error;
 };
 
 static const struct arq_match_addresses *match_of(const struct addresses *a, uint32_t rule)
@@ -37,11 +49,9 @@ static bool asks(const struct arq_match_addresses *match)
 	return match->prefix_count || match->set_count;
 }
 
-/* Which rules have the condition, and who uses which set. Returns prefixes at most. */
-static size_t survey(struct addresses *a)
+/* Which rules have the condition, and who uses which set. */
+static void survey(struct addresses *a)
 {
-	size_t prefixes = 0;
-
 	for (uint32_t i = 0; i < a->ruleset->rule_count; i++) {
 		const struct arq_match_addresses *match = match_of(a, i);
 		if (!asks(match)) {
@@ -49,7 +59,6 @@ static size_t survey(struct addresses *a)
 			continue;
 		}
 		arq_bitmap_set(match->negate ? &a->negated : &a->plain, i);
-		prefixes += match->prefix_count;
 		for (uint32_t j = 0; j < match->set_count; j++) {
 			uint32_t set = match->sets[j];
 			uint64_t bit = 1ULL << i % 64;
@@ -59,29 +68,100 @@ static size_t survey(struct addresses *a)
 			a->labels[set] = a->user_counts[set] == 1 ? i : LABEL_SET + set;
 		}
 	}
-	for (uint32_t set = 0; set < a->ruleset->set_count; set++)
-		prefixes += a->user_counts[set] ? a->ruleset->sets[set].count : 0;
-	return prefixes;
 }
 
-static void collect(struct addresses *a)
+/* --- tables ----------------------------------------------------------------------------------- */
+
+static size_t count_prefixes(const struct addresses *a, int kind)
 {
-	for (uint32_t i = 0; i < a->ruleset->rule_count; i++) {
+	const struct arq_ruleset *ruleset = a->ruleset;
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < ruleset->rule_count; i++) {
 		const struct arq_match_addresses *match = match_of(a, i);
 		for (uint32_t j = 0; j < match->prefix_count; j++)
-			a->entries[a->count++] =
-				(struct arq_lookup_entry){.prefix = match->prefixes[j], .label = i};
+			count += match->prefixes[j].family == kind;
 	}
-	for (uint32_t i = 0; i < a->ruleset->set_count; i++) {
-		const struct arq_set *set = &a->ruleset->sets[i];
+	for (uint32_t i = 0; i < ruleset->set_count; i++) {
+		const struct arq_set *set = &ruleset->sets[i];
 		for (size_t j = 0; a->user_counts[i] && j < set->count; j++)
-			a->entries[a->count++] = (struct arq_lookup_entry){
-				.prefix = set->entries[j].prefix,
-				.label = a->labels[i],
-				.expires = arq_lookup_deadline(set->entries[j].expires),
-				.counted = set->track};
+			count += set->entries[j].prefix.family == kind;
+	}
+	return count;
+}
+
+static void add(struct family *family, const struct arq_prefix *prefix, uint32_t label,
+		uint32_t expires, bool counted)
+{
+	if (prefix->family == family->kind)
+		family->entries[family->count++] = (struct arq_lookup_entry){
+			.prefix = *prefix,
+			.label = label,
+			.expires = arq_lookup_deadline(expires),
+			.counted = counted,
+		};
+}
+
+static void collect(struct family *family)
+{
+	const struct addresses *a = family->addresses;
+	const struct arq_ruleset *ruleset = a->ruleset;
+
+	for (uint32_t i = 0; i < ruleset->rule_count; i++) {
+		const struct arq_match_addresses *match = match_of(a, i);
+		for (uint32_t j = 0; j < match->prefix_count; j++)
+			add(family, &match->prefixes[j], i, 0, false);
+	}
+	for (uint32_t i = 0; i < ruleset->set_count; i++) {
+		const struct arq_set *set = &ruleset->sets[i];
+		for (size_t j = 0; a->user_counts[i] && j < set->count; j++)
+			add(family, &set->entries[j].prefix, a->labels[i], set->entries[j].expires,
+			    set->track);
 	}
 }
+
+/* Makes the table of one family; alone in its thread. */
+static void *build_table(void *context)
+{
+	struct family *family = context;
+	size_t count = count_prefixes(family->addresses, family->kind);
+
+	if (count == 0)
+		return NULL;
+	family->entries = arq_large_alloc(count, sizeof(*family->entries));
+	if (!family->entries) {
+		family->status =
+			arq_error_set(&family->error, -ENOMEM,
+				      "no memory for %zu prefixes of rules and sets", count);
+		return NULL;
+	}
+	collect(family);
+	family->status = arq_lookup_build(family->kind, family->entries, family->count,
+					  &family->lookup, &family->error);
+	free(family->entries);
+	return NULL;
+}
+
+/* Both families at a time; where there can be no thread, one after the other. */
+static int build_tables(struct family families[2], struct arq_error *error)
+{
+	pthread_t thread;
+
+	bool beside = pthread_create(&thread, NULL, build_table, &families[1]) == 0;
+	build_table(&families[0]);
+	if (beside)
+		pthread_join(thread, NULL);
+	else
+		build_table(&families[1]);
+	for (int i = 0; i < 2; i++) {
+		if (families[i].status)
+			return arq_error_set(error, families[i].status, "%s",
+					     families[i].error.text);
+	}
+	return 0;
+}
+
+/* --- rows ------------------------------------------------------------------------------------- */
 
 /* The row of a class: rules that an address with these labels meets the condition of. */
 static int add_class(const struct addresses *a, const uint32_t *labels, size_t count,
@@ -106,28 +186,16 @@ static int add_class(const struct addresses *a, const uint32_t *labels, size_t c
 	return arq_rows_append(store, &bitmap);
 }
 
-/* Table and rows of one family (0: IPv4, 1: IPv6). Without a prefix there is only class 0. */
-static int build_family(struct addresses *a, uint32_t family, struct arq_compiled *compiled,
-			struct arq_rows_store *store, struct arq_error *error)
+/* Rows of one family (0: IPv4, 1: IPv6). Without a prefix there is only class 0. */
+static int add_rows(const struct addresses *a, uint32_t family, const struct arq_lookup *lookup,
+		    struct arq_compiled *compiled, struct arq_rows_store *store)
 {
-	int kind = family ? AF_INET6 : AF_INET;
-	struct arq_lookup **lookup =
-		&compiled->lookups[(family ? ARQ_LOOKUP_FROM_V6 : ARQ_LOOKUP_FROM_V4) +
-				   a->direction];
-	bool any = false;
+	uint32_t classes = lookup ? arq_lookup_class_count(lookup) : 1;
 
-	for (size_t i = 0; i < a->count && !any; i++)
-		any = a->entries[i].prefix.family == kind;
-	if (any) {
-		int status = arq_lookup_build(kind, a->entries, a->count, lookup, error);
-		if (status)
-			return status;
-	}
 	compiled->image->addresses[a->direction][family] = (uint16_t)store->row_count;
-	uint32_t classes = any ? arq_lookup_class_count(*lookup) : 1;
 	for (uint32_t class = 0; class < classes; class ++) {
 		const uint32_t *labels = NULL;
-		size_t count = any ? arq_lookup_class_labels(*lookup, class, &labels) : 0;
+		size_t count = lookup ? arq_lookup_class_labels(lookup, class, &labels) : 0;
 		int row = add_class(a, labels, count, store);
 		if (row < 0)
 			return row;
@@ -135,20 +203,27 @@ static int build_family(struct addresses *a, uint32_t family, struct arq_compile
 	return 0;
 }
 
-static int build(struct addresses *a, struct arq_compiled *compiled, struct arq_rows_store *store,
-		 struct arq_error *error)
+static int build(const struct addresses *a, struct arq_compiled *compiled,
+		 struct arq_rows_store *store, struct arq_error *error)
 {
 	struct arq_generation *image = compiled->image;
 	enum arq_rule_field field = a->direction ? ARQ_FIELD_TO : ARQ_FIELD_FROM;
+	struct family families[] = {
+		{.addresses = a, .kind = AF_INET},
+		{.addresses = a, .kind = AF_INET6},
+	};
 
-	collect(a);
 	int none = arq_rows_find(store, &a->open);
 	if (none < 0)
 		return none;
 	image->none[field] = (uint16_t)none;
 	image->fields |= ARQ_FIELD_BIT(field);
-	int status = build_family(a, 0, compiled, store, error);
-	return status ? status : build_family(a, 1, compiled, store, error);
+	int status = build_tables(families, error);
+	compiled->lookups[ARQ_LOOKUP_FROM_V4 + a->direction] = families[0].lookup;
+	compiled->lookups[ARQ_LOOKUP_FROM_V6 + a->direction] = families[1].lookup;
+	for (uint32_t i = 0; i < 2 && status == 0; i++)
+		status = add_rows(a, i, families[i].lookup, compiled, store);
+	return status;
 }
 
 int arq_compile_addresses(const struct arq_ruleset *ruleset, uint32_t direction,
@@ -166,18 +241,15 @@ int arq_compile_addresses(const struct arq_ruleset *ruleset, uint32_t direction,
 	int status = a.users && a.user_counts && a.labels ? 0 : -ENOMEM;
 
 	if (status == 0) {
-		size_t prefixes = survey(&a);
 		bool used = false;
+		survey(&a);
 		for (uint32_t word = 0; word < ARQ_RULE_WORDS; word++)
 			used |= (a.plain.words[word] | a.negated.words[word]) != 0;
-		a.entries = calloc(prefixes + 1, sizeof(*a.entries));
-		status = a.entries ? 0 : -ENOMEM;
-		if (status == 0 && used)
+		if (used)
 			status = build(&a, compiled, store, error);
 	}
 	free(a.users);
 	free(a.user_counts);
 	free(a.labels);
-	free(a.entries);
 	return status;
 }

@@ -98,6 +98,8 @@ static __always_inline __u32 arq_lookup_walk(void *nodes, __u32 ref, __u64 high,
 			high = high << bits | low >> (64 - bits);
 			low <<= bits;
 			ref = path->match;
+		} else if (ref & ARQ_LOOKUP_SHORT) {
+			return arq_lookup_short(ref, high);
 		} else {
 			index = ref & ARQ_LOOKUP_VALUE_MASK;
 			line = bpf_map_lookup_elem(nodes, &index);

@@ -3,6 +3,7 @@
 
 #include "progs/firewall/label_set.h"
 #include "progs/firewall/trie.h"
+#include "userspace/common/large.h"
 
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -386,8 +387,8 @@ int arq_lookup_build(int family, const struct arq_lookup_entry *entries, size_t 
 		return arq_error_set(error, -E2BIG,
 				     "more than %u prefixes of IPv%d; aggregate neighbouring ones",
 				     ARQ_LOOKUP_PREFIXES_MAX, family == AF_INET ? 4 : 6);
-	struct sorted *items = malloc((wanted ? wanted : 1) * sizeof(*items));
-	struct sorted *other = malloc((wanted ? wanted : 1) * sizeof(*items));
+	struct sorted *items = arq_large_alloc(wanted, sizeof(*items));
+	struct sorted *other = arq_large_alloc(wanted, sizeof(*items));
 	struct builder *builder = calloc(1, sizeof(*builder));
 	struct arq_lookup *made = calloc(1, sizeof(*made));
 	int status = -ENOMEM;
@@ -474,6 +475,8 @@ static uint32_t follow(const struct arq_lookup_line *lines, uint32_t ref, uint64
 		return path->match;
 	}
 	case ARQ_LOOKUP_RECORD: {
+		if (ref & ARQ_LOOKUP_SHORT)
+			return arq_lookup_short(ref, *high);
 		const struct arq_lookup_record *record = &lines[value].record;
 		return now >= record->expires ? record->otherwise : record->class;
 	}

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "progs/firewall/trie.h"
 
+#include "userspace/common/large.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -13,8 +15,12 @@
 #define STRIDE_MIN 4
 #define STRIDE_MAX 16
 
-/* Below that, the ordinary root is nearer to the processor. */
-#define WIDE_MIN 19
+/*
+ * A wide root has up to so many references for a prefix: more save steps, but each lies on a page
+ * that the processor has to find the way to. Below the least bits, the ordinary root is nearer.
+ */
+#define WIDE_SPREAD 4
+#define WIDE_MIN    19
 
 /* Bits in common that are worth a path instead of direct nodes. ARQ_LOOKUP_STEPS_MAX counts on it.
  */
@@ -24,7 +30,7 @@
  * Wide nodes make short ways. They begin with this spread; a table that gets larger than its
  * prefixes deserve is laid out anew, each time with a quarter of it.
  */
-#define SPREAD_FIRST  16
+#define SPREAD_FIRST  4
 #define LINES_A_PIECE 1
 #define LINES_FREE    16384
 
@@ -58,7 +64,8 @@ static int add_lines(struct arq_trie *trie, size_t count, size_t *first)
 		size_t capacity = trie->capacity ? trie->capacity * 2 : 256;
 		while (capacity < trie->count + count)
 			capacity *= 2;
-		void *lines = reallocarray(trie->lines, capacity, sizeof(*trie->lines));
+		void *lines =
+			arq_large_grow(trie->lines, trie->count, capacity, sizeof(*trie->lines));
 		if (!lines)
 			return -ENOMEM;
 		trie->lines = lines;
@@ -115,6 +122,23 @@ static void note_steps(struct arq_trie *trie, unsigned int steps)
 		trie->steps = steps;
 }
 
+static bool fits_short(unsigned int bits, uint32_t match, uint32_t otherwise)
+{
+	return bits <= ARQ_LOOKUP_SHORT_BITS_MAX && match <= ARQ_LOOKUP_SHORT_CLASS_MASK &&
+	       otherwise <= ARQ_LOOKUP_SHORT_CLASS_MASK;
+}
+
+static uint32_t short_ref(const struct arq_trie_item *item, unsigned int depth, uint32_t match,
+			  uint32_t otherwise)
+{
+	unsigned int rest = ARQ_LOOKUP_SHORT_BITS_MAX - (item->length - depth);
+	uint32_t bits = (uint32_t)(bits_from(item, depth) >> (64 - ARQ_LOOKUP_SHORT_BITS_MAX));
+
+	return (uint32_t)ARQ_LOOKUP_RECORD << ARQ_LOOKUP_KIND_SHIFT | ARQ_LOOKUP_SHORT |
+	       (bits << 1 | 1u << rest) << ARQ_LOOKUP_SHORT_VALUE_SHIFT |
+	       match << ARQ_LOOKUP_SHORT_MATCH_SHIFT | otherwise;
+}
+
 /* A single prefix, in as many paths as it has bits for. Returns its reference. */
 static uint32_t build_single(struct arq_trie *trie, const struct arq_trie_item *item,
 			     unsigned int depth, uint32_t match, uint32_t otherwise,
@@ -123,6 +147,10 @@ static uint32_t build_single(struct arq_trie *trie, const struct arq_trie_item *
 	unsigned int bits = item->length - depth;
 	unsigned int paths = (bits + ARQ_LOOKUP_PATH_BITS_MAX - 1) / ARQ_LOOKUP_PATH_BITS_MAX;
 
+	if (fits_short(bits, match, otherwise)) {
+		note_steps(trie, steps + 1);
+		return short_ref(item, depth, match, otherwise);
+	}
 	size_t path = add_paths(trie, paths);
 	if (trie->status)
 		return 0;
@@ -182,13 +210,13 @@ static void build_common(struct arq_trie *trie, size_t first, size_t last, unsig
 	*ref = path_ref(path);
 }
 
-/* Bits for so many prefixes. */
-static unsigned int choose_stride(const struct arq_trie *trie, size_t count, unsigned int least,
+/* Bits for so many prefixes, with `spread` references for each at the most. */
+static unsigned int choose_stride(size_t count, unsigned int spread, unsigned int least,
 				  unsigned int most)
 {
 	unsigned int stride = least;
 
-	while (stride < most && (size_t)2 << stride <= count * trie->spread)
+	while (stride < most && (size_t)2 << stride <= count * spread)
 		stride++;
 	return stride < most ? stride : most;
 }
@@ -238,7 +266,7 @@ static void build_direct(struct arq_trie *trie, size_t first, size_t last, unsig
 			 uint32_t background, unsigned int steps, uint32_t *ref)
 {
 	unsigned int left = trie->width - depth;
-	unsigned int stride = choose_stride(trie, last - first, STRIDE_MIN,
+	unsigned int stride = choose_stride(last - first, trie->spread, STRIDE_MIN,
 					    left < STRIDE_MAX ? left : STRIDE_MAX);
 	size_t line;
 
@@ -299,7 +327,7 @@ static int build_root(struct arq_trie *trie, size_t count)
 	trie->root->wide_bits = 0;
 	trie->root->wide_line = 0;
 	if (trie->width == 32)
-		stride = choose_stride(trie, count, stride, ARQ_LOOKUP_WIDE_MAX);
+		stride = choose_stride(count, WIDE_SPREAD, stride, ARQ_LOOKUP_WIDE_MAX);
 	if (stride < WIDE_MIN) {
 		stride = ARQ_LOOKUP_ROOT_BITS;
 	} else {

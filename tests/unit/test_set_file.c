@@ -3,6 +3,7 @@
  */
 #include "userspace/common/set_file.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <stdio.h>
@@ -168,11 +169,47 @@ Test(set_file, reads_a_million_lines_soon)
 	unlink(path);
 	cr_assert_eq(set.count, 1000000);
 	cr_assert_gt(reports, 10);
-	cr_assert_lt(set.tags_size, 100);
+	/* Each thread that parses a part has tags of its own. */
+	cr_assert_lt(set.tags_size, 200);
+	for (uint32_t i = 0; i < 1000000; i++) {
+		uint32_t address;
+		memcpy(&address, set.entries[i].prefix.address, sizeof(address));
+		cr_assert_eq(ntohl(address), i * 2654435761u, "entry %u", i);
+		cr_assert_eq(set.tags[set.entries[i].tag + 3], (char)('0' + i % 7), "entry %u", i);
+	}
 	cr_assert_lt((double)(end.tv_sec - begin.tv_sec) + (end.tv_nsec - begin.tv_nsec) / 1e9,
 		     2.0);
 	cr_log_info("%.3f s", (double)(end.tv_sec - begin.tv_sec) +
 				      (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+	free_set(&set);
+}
+
+/* Long enough for several threads, and bad in the part of the last one. */
+Test(set_file, refuses_a_long_text_with_the_position_and_keeps_the_set)
+{
+	static const char line[] = "192.0.2.1 first\n", bad[] = "192.0.2.1/33\n";
+	const size_t lines = 500000;
+	struct arq_set set = {0};
+	struct arq_error error = {0};
+
+	cr_assert_eq(parse(&set, "198.51.100.7 kept", &error), 0, "%s", error.text);
+	char *text = malloc(lines * (sizeof(line) - 1) + sizeof(bad));
+	cr_assert_not_null(text);
+	for (size_t i = 0; i < lines; i++)
+		memcpy(text + i * (sizeof(line) - 1), line, sizeof(line));
+	memcpy(text + lines * (sizeof(line) - 1), bad, sizeof(bad));
+	cr_assert_lt(parse(&set, text, &error), 0);
+	cr_assert_not_null(strstr(error.text, "list:500001:"), "%s", error.text);
+	cr_assert_eq(set.count, 1);
+	cr_assert_str_eq(set.tags + set.entries[0].tag, "kept");
+
+	error = (struct arq_error){0};
+	text[lines * (sizeof(line) - 1)] = '\0';
+	cr_assert_eq(parse(&set, text, &error), 0, "%s", error.text);
+	cr_assert_eq(set.count, lines + 1);
+	cr_assert_str_eq(set.tags + set.entries[0].tag, "kept");
+	cr_assert_str_eq(set.tags + set.entries[lines].tag, "first");
+	free(text);
 	free_set(&set);
 }
 

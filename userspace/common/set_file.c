@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/common/set_file.h"
 
+#include "userspace/common/large.h"
+
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,13 @@
 #define FILE_BYTES_MAX (1u << 30)
 
 #define PROGRESS_LINES 16384
+
+/* A longer text is parsed in parts, each by a thread. */
+#define PART_BYTES (1u << 20)
+#define PARTS_MAX  4
+
+/* As many entries are made room for at first: a line is hardly ever shorter. */
+#define LINE_BYTES 16
 
 /* Tags that were seen lately, by their hash: lists have few. */
 #define TAG_MEMORIES 256
@@ -284,6 +294,18 @@ static int parse_attribute(struct parser *parser, const struct word *word,
 	return refuse(parser, word->at, -EINVAL);
 }
 
+static int add_room(struct parser *parser, size_t capacity)
+{
+	struct arq_set *set = parser->set;
+
+	void *entries = arq_large_grow(set->entries, set->count, capacity, sizeof(set->entries[0]));
+	if (!entries)
+		return arq_error_set(parser->error, -ENOMEM, "no memory for the prefixes");
+	set->entries = entries;
+	parser->capacity = capacity;
+	return 0;
+}
+
 static int add_entry(struct parser *parser, const struct arq_set_entry *entry)
 {
 	struct arq_set *set = parser->set;
@@ -295,14 +317,9 @@ static int add_entry(struct parser *parser, const struct arq_set_entry *entry)
 		return refuse(parser, parser->line, -E2BIG);
 	}
 	if (set->count == parser->capacity) {
-		size_t capacity = parser->capacity ? parser->capacity * 2 : 256;
-		void *entries = reallocarray(set->entries, capacity, sizeof(*entry));
-		if (!entries) {
-			arq_error_set(parser->error, -ENOMEM, "no memory for the prefixes");
-			return refuse(parser, parser->line, -ENOMEM);
-		}
-		set->entries = entries;
-		parser->capacity = capacity;
+		int status = add_room(parser, parser->capacity * 2);
+		if (status)
+			return refuse(parser, parser->line, status);
 	}
 	set->entries[set->count++] = *entry;
 	return 0;
@@ -360,13 +377,23 @@ static int begin_tags(struct parser *parser)
 	return 0;
 }
 
-int arq_set_parse(struct arq_set *set, const char *name, const char *text, size_t size,
-		  const struct arq_set_progress *progress, struct arq_error *error)
+static size_t first_room(size_t size)
 {
-	struct parser parser = {.set = set, .name = name, .capacity = set->count, .error = error};
+	size_t lines = size / LINE_BYTES + 1;
+
+	return lines < ARQ_SET_ENTRIES_MAX ? lines : ARQ_SET_ENTRIES_MAX;
+}
+
+/* From one end to the other. After an error the set is as it was. */
+static int parse_whole(struct arq_set *set, const char *name, const char *text, size_t size,
+		       const struct arq_set_progress *progress, struct arq_error *error)
+{
+	struct parser parser = {.set = set, .name = name, .error = error};
 	size_t count = set->count, tags_size = set->tags_size;
 
 	int status = begin_tags(&parser);
+	if (status == 0)
+		status = add_room(&parser, count + first_room(size));
 	if (status == 0)
 		status = parse_lines(&parser, text, size, progress);
 	if (status) {
@@ -376,6 +403,149 @@ int arq_set_parse(struct arq_set *set, const char *name, const char *text, size_
 	return status;
 }
 
+/* --- parts ------------------------------------------------------------------------------------ */
+
+/* Whole lines of a text. */
+struct part {
+	const char *text;
+	size_t size;
+	const struct arq_set_progress *progress;
+	struct arq_set set;
+	int status;
+	bool beside; /* in a thread of its own */
+	pthread_t thread;
+};
+
+static void *parse_part(void *context)
+{
+	struct part *part = context;
+	struct arq_error unused = {0};
+
+	part->status = parse_whole(&part->set, "", part->text, part->size, part->progress, &unused);
+	return NULL;
+}
+
+/* Progress of the first part is taken for that of all. */
+struct share {
+	const struct arq_set_progress *progress;
+	size_t size;
+};
+
+static void report_share(void *context, size_t done, size_t all)
+{
+	const struct share *share = context;
+
+	share->progress->report(share->progress->context,
+				(size_t)((double)done / (double)all * (double)share->size),
+				share->size);
+}
+
+/* Cuts the text at ends of lines. Returns how many parts it has. */
+static size_t cut(const char *text, size_t size, struct part parts[PARTS_MAX])
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t most = cpus > PARTS_MAX ? PARTS_MAX : (size_t)(cpus > 1 ? cpus : 1);
+	size_t begin = 0, count = 0;
+
+	if (most > size / PART_BYTES)
+		most = size / PART_BYTES;
+	while (begin < size) {
+		size_t end = count + 1 < most ? size / most * (count + 1) : size;
+		const char *stop =
+			end > begin && end < size ? memchr(text + end, '\n', size - end) : NULL;
+		end = stop ? (size_t)(stop - text) + 1 : size;
+		parts[count++] = (struct part){.text = text + begin, .size = end - begin};
+		begin = end;
+	}
+	return count;
+}
+
+static int append_part(struct parser *parser, const struct part *part)
+{
+	struct arq_set *set = parser->set;
+	const struct word tags = {part->set.tags + 1, part->set.tags_size - 1};
+	uint32_t base = 0;
+
+	if (set->count + part->set.count > ARQ_SET_ENTRIES_MAX)
+		return -E2BIG;
+	int status = 0;
+	if (tags.length > 0)
+		status = add_tag(parser, &tags, &base);
+	if (status == 0 && set->count + part->set.count > parser->capacity)
+		status = add_room(parser, set->count + part->set.count);
+	for (size_t i = 0; i < part->set.count && status == 0; i++) {
+		struct arq_set_entry *entry = &set->entries[set->count++];
+		*entry = part->set.entries[i];
+		if (entry->tag)
+			entry->tag += base - 1;
+	}
+	return status;
+}
+
+/* The first part's entries take the lead of the others'. After an error the set is as it was. */
+static int append_parts(struct arq_set *set, const struct part *parts, size_t count,
+			struct arq_error *error)
+{
+	struct parser parser = {.set = set, .error = error};
+	size_t before = set->count, tags_size = set->tags_size, all = set->count;
+
+	for (size_t i = 0; i < count; i++)
+		all += parts[i].set.count;
+	int status = begin_tags(&parser);
+	if (status == 0)
+		status = add_room(&parser, all + 1);
+	for (size_t i = 0; i < count && status == 0; i++)
+		status = append_part(&parser, &parts[i]);
+	if (status) {
+		set->count = before;
+		set->tags_size = tags_size ? tags_size : 1;
+	}
+	return status;
+}
+
+static int parse_parts(struct arq_set *set, struct part *parts, size_t count, size_t size,
+		       const struct arq_set_progress *progress)
+{
+	struct share share = {.progress = progress, .size = size};
+	const struct arq_set_progress first = {.report = report_share, .context = &share};
+	struct arq_error unused = {0};
+	int status = 0;
+
+	if (progress && progress->report)
+		parts[0].progress = &first;
+	for (size_t i = 1; i < count; i++)
+		parts[i].beside =
+			pthread_create(&parts[i].thread, NULL, parse_part, &parts[i]) == 0;
+	for (size_t i = 0; i < count; i++) {
+		if (parts[i].beside)
+			pthread_join(parts[i].thread, NULL);
+		else
+			parse_part(&parts[i]);
+		status = status ? status : parts[i].status;
+	}
+	if (status == 0)
+		status = append_parts(set, parts, count, &unused);
+	for (size_t i = 0; i < count; i++) {
+		free(parts[i].set.entries);
+		free(parts[i].set.tags);
+	}
+	return status;
+}
+
+int arq_set_parse(struct arq_set *set, const char *name, const char *text, size_t size,
+		  const struct arq_set_progress *progress, struct arq_error *error)
+{
+	struct part parts[PARTS_MAX];
+
+	/* What fails in parts is looked for from the beginning, so that its line is known. */
+	if (size >= 2 * PART_BYTES) {
+		size_t count = cut(text, size, parts);
+		if (count > 1 && parse_parts(set, parts, count, size, progress) == 0)
+			return 0;
+	}
+	return parse_whole(set, name, text, size, progress, error);
+}
+
 /* --- files ------------------------------------------------------------------------------------ */
 
 /* Reads to the end, also what has no size, such as a pipe. */
@@ -383,7 +553,7 @@ static int read_all(int file, size_t expected, char **text, size_t *size)
 {
 	size_t capacity = expected + 1;
 
-	*text = malloc(capacity);
+	*text = arq_large_alloc(capacity, 1);
 	*size = 0;
 	for (;;) {
 		if (!*text)
