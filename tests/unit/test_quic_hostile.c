@@ -507,6 +507,20 @@ static void try_behaviour(struct echo *e, const struct behaviour *b)
 	hostile_destroy(&h);
 }
 
+/* What the endpoint told of who abused it. */
+static struct {
+	unsigned int count;
+	union arq_address remote;
+} abused;
+
+static void note_abused(void *user, struct arq_io *io, const union arq_address *remote)
+{
+	(void)user;
+	cr_assert_not_null(io);
+	abused.count++;
+	abused.remote = *remote;
+}
+
 Test(quic_hostile, table)
 {
 	size_t count = sizeof(behaviours) / sizeof(behaviours[0]);
@@ -515,6 +529,7 @@ Test(quic_hostile, table)
 	uint64_t memory;
 
 	e->options.retry = ARQ_QUIC_RETRY_NEVER;
+	e->options.abused = note_abused;
 	e->transport.handshake_timeout = 2 * LAB_SECOND;
 	e->transport.keep_alive = 5 * LAB_SECOND;
 	echo_create(e);
@@ -536,5 +551,8 @@ Test(quic_hostile, table)
 	cr_assert_lt(lab_counters(e->lab.server).memory, memory + (64 << 10));
 	cr_assert_eq(lab_counters(e->lab.server).half_open, 0);
 	cr_assert_eq(lab_counters(e->lab.server).closed_abuse, 6);
+	cr_assert_eq(abused.count, 6);
+	cr_assert_eq(abused.remote.sa.sa_family, AF_INET);
+	cr_assert_neq(arq_address_port(&abused.remote), 0);
 	echo_destroy(e);
 }

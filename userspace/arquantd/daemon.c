@@ -84,6 +84,7 @@ static void discard(struct daemon *daemon)
 		arq_worker_destroy(daemon->workers[i]);
 	free(daemon->workers);
 	arq_access_log_destroy(shared->access_log);
+	arq_offenders_close(shared->offenders);
 	for (uint16_t i = 0; shared->inboxes && i < shared->workers; i++)
 		arq_handover_destroy(shared->inboxes[i]);
 	free(shared->inboxes);
@@ -226,6 +227,7 @@ static char *metrics_text(void *user, size_t *length)
 		.workers = daemon->workers,
 		.workers_count = daemon->shared.workers,
 		.access_log = daemon->shared.access_log,
+		.offenders = daemon->shared.offenders,
 		.reloads = daemon->reloads,
 		.draining = daemon->ends > 0,
 		.started = daemon->started,
@@ -262,8 +264,9 @@ static int create_workers(struct daemon *daemon, struct arq_error *error)
 	if (!shared->inboxes || !daemon->workers)
 		return -ENOMEM;
 
-	int code = 0;
-	if (daemon->gateway->access_log.file)
+	int code = arq_offenders_open(&daemon->bindings, daemon->gateway->limits.block_abuse_ns > 0,
+				      &shared->offenders);
+	if (code == 0 && daemon->gateway->access_log.file)
 		code = arq_access_log_create(daemon->gateway->access_log.file, shared->workers,
 					     &shared->access_log);
 	/* A worker alone gets no packets of others; its inbox is there for commands. */
@@ -457,12 +460,14 @@ static void take_ends(struct daemon *daemon, uint64_t *ended)
 /* Waits for signals, for who asks something, and for the workers to end. */
 static void attend(struct daemon *daemon)
 {
+	struct arq_offenders *offenders = daemon->shared.offenders;
 	/* poll(2) passes over a descriptor below 0. */
 	struct pollfd waiting[] = {
 		{.fd = daemon->signals, .events = POLLIN},
 		{.fd = daemon->shared.ended, .events = POLLIN},
 		{.fd = daemon->control ? arq_control_fd(daemon->control) : -1, .events = POLLIN},
 		{.fd = daemon->exporter ? arq_exporter_fd(daemon->exporter) : -1, .events = POLLIN},
+		{.fd = arq_offenders_fd(offenders), .events = POLLIN},
 	};
 	struct watchdog watchdog = watchdog_begin();
 	uint64_t ended = 0;
@@ -478,6 +483,10 @@ static void attend(struct daemon *daemon)
 		/* Also without an event: some that it waits for come by the clock. */
 		if (daemon->exporter)
 			arq_exporter_serve(daemon->exporter);
+		if (waiting[4].revents)
+			arq_offenders_serve(
+				offenders,
+				daemon->generation->config->gateway.limits.block_abuse_ns);
 		take_ends(daemon, &ended);
 	}
 }

@@ -422,6 +422,20 @@ static void write_access_log(struct arq_exposition *out, const struct metric *me
 	arq_exposition_integer(out, metric->name, &labels[2], 1, counters.lost_failed);
 }
 
+static void write_offenders(struct arq_exposition *out, const struct metric *metric,
+			    const struct reading *reading)
+{
+	static const struct arq_label results[] = {
+		{"result", "blocked"}, {"result", "refused"}, {"result", "lost"}};
+	if (!reading->source->offenders)
+		return;
+	const struct arq_offenders_counters counters =
+		arq_offenders_read(reading->source->offenders);
+	arq_exposition_integer(out, metric->name, &results[0], 1, counters.blocked);
+	arq_exposition_integer(out, metric->name, &results[1], 1, counters.refused);
+	arq_exposition_integer(out, metric->name, &results[2], 1, counters.lost);
+}
+
 static void write_draining(struct arq_exposition *out, const struct metric *metric,
 			   const struct reading *reading)
 {
@@ -496,6 +510,11 @@ static const struct metric metrics[] = {
 	      "because "
 	      "the file did not take them. Without a log there are none.",
 	      write_access_log),
+
+	OTHER("arquant_offenders_total", "counter", "result",
+	      "Sources that abused a connection: blocked in the firewall, refused by it, lost "
+	      "because too many came at a time. Without gateway.limits.block_abuse none is.",
+	      write_offenders),
 
 	OTHER("arquant_requests_total", "counter", "listener, route, pool, code",
 	      "Requests that are over, by class of status; code none: ended without a response.",

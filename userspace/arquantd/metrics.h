@@ -30,6 +30,7 @@ struct arq_metrics_source {
 	struct arq_worker *const *workers;
 	uint16_t workers_count;
 	const struct arq_access_log *access_log; /* NULL: there is none */
+	const struct arq_offenders *offenders; /* NULL: nobody blocks them */
 	struct arq_metrics_reloads reloads;
 	bool draining;
 	double started; /* seconds since 1970 */

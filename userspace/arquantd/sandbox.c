@@ -60,6 +60,7 @@ static const int allowed[] = {
 	SCMP_SYS(newfstatat),
 	SCMP_SYS(statx),
 	SCMP_SYS(fcntl),
+	SCMP_SYS(flock), /* of a table of blocks */
 	SCMP_SYS(dup),
 	SCMP_SYS(pipe2),
 	SCMP_SYS(getdents64),

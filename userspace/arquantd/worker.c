@@ -126,14 +126,21 @@ static void take_from_inbox(struct arq_worker *worker)
 	}
 }
 
+/* The binding that an io is of, or the count of all: it goes to upstreams. */
+static uint32_t binding_of(const struct arq_worker *worker, const struct arq_io *io)
+{
+	uint32_t binding = 0;
+	while (binding < worker->shared->bindings->count && worker->ios[binding] != io)
+		binding++;
+	return binding;
+}
+
 /* The endpoint met a packet of another worker's connection. */
 static void hand_over(void *user, uint16_t owner, struct arq_io *io,
 		      const struct arq_rx_packet *packet)
 {
 	struct arq_worker *worker = user;
-	uint32_t tag = 0;
-	while (tag < worker->shared->bindings->count && worker->ios[tag] != io)
-		tag++;
+	uint32_t tag = binding_of(worker, io);
 	/* What comes from an upstream is ours, whatever its connection id says. */
 	if (owner >= worker->shared->workers || tag == worker->shared->bindings->count) {
 		worker->no_owner++;
@@ -141,6 +148,12 @@ static void hand_over(void *user, uint16_t owner, struct arq_io *io,
 	}
 	arq_handover_push(worker->shared->inboxes[owner], packet, tag);
 	worker->handed[owner] = true;
+}
+
+static void tell_offender(void *user, struct arq_io *io, const union arq_address *remote)
+{
+	struct arq_worker *worker = user;
+	arq_offenders_tell(worker->shared->offenders, binding_of(worker, io), remote);
 }
 
 static void wake_handed(struct arq_worker *worker)
@@ -423,6 +436,7 @@ static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 	options.retry_threshold = gateway_of(worker)->transport.retry_threshold;
 	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
 	options.foreign_packet = hand_over;
+	options.abused = shared->offenders ? tell_offender : NULL;
 	options.user = worker;
 	return arq_quic_endpoint_create(&options, &worker->endpoint, error);
 }

@@ -16,6 +16,7 @@
 #include "userspace/arquantd/binding.h"
 #include "userspace/arquantd/generation.h"
 #include "userspace/arquantd/handover.h"
+#include "userspace/arquantd/offenders.h"
 #include "userspace/proxy/proxy.h"
 #include "userspace/quic/quic.h"
 
@@ -33,6 +34,7 @@ struct arq_worker_shared {
 	uint8_t secret[ARQ_QUIC_SECRET_LENGTH];
 	struct arq_quic_cid_options cids;
 	struct arq_access_log *access_log; /* NULL: there is none */
+	struct arq_offenders *offenders; /* NULL: nobody blocks them */
 	int ended; /* eventfd that a worker adds 1 to when its thread ends */
 };
 

@@ -298,8 +298,10 @@ struct arq_config_limits {
 	uint32_t header_size; /* bytes of a request's or response's header section */
 	uint64_t idle_timeout_ns; /* QUIC max_idle_timeout */
 	uint64_t drain_timeout_ns; /* what SIGTERM waits for open requests at most */
+	uint64_t block_abuse_ns; /* how long who abuses a connection is blocked; 0: not at all */
 	char *idle_timeout_text; /* as written */
 	char *drain_timeout_text;
+	char *block_abuse_text;
 };
 
 /* draft-ietf-quic-load-balancers; the worker's number is added to the server id in two octets. */

@@ -39,6 +39,9 @@
 #define DRAIN_DEFAULT (10 * SECOND)
 #define DRAIN_MAX     (3600 * SECOND)
 
+#define BLOCK_MIN SECOND
+#define BLOCK_MAX (366 * 86400 * SECOND)
+
 static int check_limits(const struct arq_config_check *check)
 {
 	struct arq_config_limits *limits = &check->config->gateway.limits;
@@ -60,6 +63,10 @@ static int check_limits(const struct arq_config_check *check)
 		code = arq_config_check_duration(check, arq_field("gateway.limits.drain_timeout"),
 						 limits->drain_timeout_text,
 						 &limits->drain_timeout_ns, 0, DRAIN_MAX);
+	if (!code)
+		code = arq_config_check_duration(check, arq_field("gateway.limits.block_abuse"),
+						 limits->block_abuse_text, &limits->block_abuse_ns,
+						 BLOCK_MIN, BLOCK_MAX);
 	return code;
 }
 

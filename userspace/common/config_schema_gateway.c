@@ -199,6 +199,8 @@ static const cyaml_schema_field_t limits_fields[] = {
 	       DURATION_MAX),
 	STRING("drain_timeout", OPTIONAL, struct arq_config_limits, drain_timeout_text, 1,
 	       DURATION_MAX),
+	STRING("block_abuse", OPTIONAL, struct arq_config_limits, block_abuse_text, 1,
+	       DURATION_MAX),
 	CYAML_FIELD_END,
 };
 

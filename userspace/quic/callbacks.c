@@ -146,7 +146,8 @@ static int handshake_completed(ngtcp2_conn *conn, void *user)
 {
 	struct arq_quic_connection *connection = user;
 
-	(void)conn;
+	memcpy(&connection->proven, ngtcp2_conn_get_path(conn)->remote.addr,
+	       ngtcp2_conn_get_path(conn)->remote.addrlen);
 	connection->handshake_done = true;
 	connection->resumed = gnutls_session_is_resumed(connection->session);
 	connection->endpoint->counters.handshakes_completed++;

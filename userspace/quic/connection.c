@@ -404,13 +404,24 @@ static void release_session(struct arq_quic_connection *connection)
 	connection->tls = NULL;
 }
 
-static void end_excessive(struct arq_quic_connection *connection)
+static void tell_abused(const struct arq_quic_connection *connection, struct arq_io *io)
+{
+	const struct arq_quic_endpoint_options *options = &connection->endpoint->options;
+
+	/* Before that, and on other paths, the address may be anybody's. */
+	if (options->abused && connection->handshake_done)
+		options->abused(options->user, io, &connection->proven);
+}
+
+static void end_excessive(struct arq_quic_connection *connection, struct arq_io *io)
 {
 	static const char why[] = "too many frames of a kind";
 	bool known = connection->ready && connection->application;
 
-	if (!connection->ending)
+	if (!connection->ending) {
 		connection->endpoint->counters.closed_abuse++;
+		tell_abused(connection, io);
+	}
 	connection_end(connection, ENDING_CLOSE,
 		       known ? ARQ_QUIC_CLOSE_LOCAL_APPLICATION : ARQ_QUIC_CLOSE_LOCAL_TRANSPORT,
 		       known ? connection->application->excessive_load : NGTCP2_PROTOCOL_VIOLATION,
@@ -466,7 +477,7 @@ int connection_receive(struct arq_quic_connection *connection, struct arq_io *io
 	if (rv == 0)
 		tell_stops(connection, stops, stop_count);
 	if (connection->budget.exceeded)
-		end_excessive(connection);
+		end_excessive(connection, io);
 	release_session(connection);
 	watch_window(connection);
 	learn_path(connection, io, &arrival);

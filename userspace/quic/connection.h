@@ -69,6 +69,7 @@ struct arq_quic_connection {
 	size_t application_count;
 	const struct arq_quic_application *application; /* server: chosen by ALPN; NULL before */
 	struct budget budget; /* server: of the client's frames */
+	union arq_address proven; /* server: where the client finished the handshake */
 	const struct arq_quic_ops *ops; /* NULL: server before the handshake is done */
 	void *user;
 

@@ -310,6 +310,13 @@ struct arq_quic_endpoint_options {
 	 */
 	void (*foreign_packet)(void *user, uint16_t worker, struct arq_io *io,
 			       const struct arq_rx_packet *packet);
+
+	/*
+	 * A client's connection is closed for frames beyond a budget; `remote` finished its
+	 * handshake from there, `io` is what its last packet came by. NULL: nobody wants to know.
+	 * Called inside arq_quic_receive.
+	 */
+	void (*abused)(void *user, struct arq_io *io, const union arq_address *remote);
 	void *user;
 };
 
