@@ -4,8 +4,8 @@
 # What tests of arquantd on loopback UDP share, in a network namespace of their own, with servers and
 # clients of a Debian 13 tree (tests/lab/tree). To be sourced by bash with `set -eu`:
 #
-#     loopback_isolate "$0" "$@"        first thing
-#     loopback_begin PACKAGE...         $TREE with these, $work at the same path inside and outside
+#     loopback_isolate "PACKAGE..." "$0" "$@"   first thing; $TREE has these
+#     loopback_begin                    $work, at the same path inside the tree and outside
 #     background NAME COMMAND...        ${pids[NAME]}, output to $work/NAME.log
 #     await 10 "text" CONDITION...      until it holds, or fail saying what did not happen
 #     in_tree COMMAND...                as in the tree
@@ -16,9 +16,15 @@ lab_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 bin=${LAB_BUILD:-$lab_root/build/release}/bin
 declare -A pids=()
 
+# The tree comes first: inside there is no network to make it from.
 loopback_isolate() {
 	if [ -z "${ARQUANT_TEST_INSIDE-}" ]; then
 		[ "$(id -u)" = 0 ] || { echo "${0##*/}: must run as root" >&2; exit 1; }
+		# The packages are words.
+		# shellcheck disable=SC2086
+		[ -n "${TREE-}" ] || TREE=$("$lab_root/tests/lab/tree" trixie $1)
+		export TREE
+		shift
 		ARQUANT_TEST_INSIDE=1 exec unshare --net --mount --propagation private "$@"
 	fi
 	ip link set lo up
@@ -36,7 +42,6 @@ loopback_end() {
 }
 
 loopback_begin() {
-	[ -n "${TREE-}" ] || TREE=$("$lab_root/tests/lab/tree" trixie "$@")
 	work=$(mktemp -d "${TMPDIR:-/tmp}/arquant-lab.XXXXXX")
 	chmod 755 "$work"
 	trap loopback_end EXIT
