@@ -157,8 +157,8 @@ Test(faults, slow_but_moving)
 	get(lab, &call, "/part/1000");
 	LAB_UNTIL(lab, call.response.length == 1000);
 	/* Longer than `stall`, `try` and `response` together, but never still. */
-	for (int i = 0; i < 20; i++) {
-		skip(lab, 200 * SECOND / 1000);
+	for (int i = 0; i < 40; i++) {
+		skip(lab, 100 * SECOND / 1000);
 		cr_assert_eq(arq_h3_stream_write(lab->backends[0].requests[0].stream,
 						 (const uint8_t *)"x", 1),
 			     1);
@@ -170,11 +170,12 @@ Test(faults, slow_but_moving)
 
 	/* Nor does an upload wait for an answer while it moves. */
 	lab_call(lab, &upload, "POST", "a.test", "/hang", true);
-	for (int i = 0; i < 20; i++) {
-		skip(lab, 200 * SECOND / 1000);
-		cr_assert_eq(arq_h3_stream_write(upload.stream, (const uint8_t *)"y", 1), 1);
-		lab_rest(lab, 20);
-		cr_assert_not(upload.response.closed, "after %d", i);
+	for (int i = 0; i < 40; i++) {
+		skip(lab, 100 * SECOND / 1000);
+		cr_assert_not_null(upload.stream, "after %d", i);
+		cr_assert_eq(arq_h3_stream_write(upload.stream, (const uint8_t *)"y", 1), 1,
+			     "after %d", i);
+		lab_rest(lab, 10);
 	}
 	expect_status(lab, &upload, 504, 0);
 	lab_stop(lab);
