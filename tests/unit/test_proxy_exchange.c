@@ -524,6 +524,121 @@ Test(exchange, refuses_what_no_route_can_be_told_for)
 	lab_stop(lab);
 }
 
+/* --- what a route asks for in the place of its pool
+ * -----------------------------------------------
+ */
+
+Test(exchange, takes_no_larger_body_than_a_route_does)
+{
+	struct lab *lab = lab_start_with(1, NULL, "    - { pool: p, limits: { body: 5000 } }\n");
+	struct lab_call fits = {.upload = 5000, .finish = true, .length = "5000"};
+	struct lab_call says = {.upload = 5001, .finish = true, .length = "5001"};
+	struct lab_call is = {.upload = 200000, .finish = true};
+
+	lab_call(lab, &fits, "POST", "a.test", "/echo", true);
+	lab_call(lab, &says, "POST", "a.test", "/echo", true);
+	LAB_UNTIL(lab, fits.response.closed && says.response.complete);
+	expect_complete(&fits, 200, 5000);
+	cr_assert_eq(says.response.status, 413);
+	cr_assert_eq(lab->backends[0].count, 1);
+	lab_call(lab, &is, "POST", "a.test", "/hang", true);
+	LAB_UNTIL(lab, is.response.complete);
+	cr_assert_eq(is.response.status, 413);
+	cr_assert(is.response.stopped, "it need not send the rest");
+	lab_rest(lab, 100);
+	cr_assert(lab->backends[0].count == 1 || last_request(&lab->backends[0])->request.reset);
+	lab_stop(lab);
+}
+
+Test(exchange, lets_a_client_ask_as_often_as_a_route_does)
+{
+	struct lab *lab = lab_start_with(
+		1, NULL,
+		"    - { path: /a, respond: { status: 200 }, limits: { rate: 2/10s } }\n"
+		"    - { path: /b, pool: p, limits: { rate: 1/m, burst: 1 } }\n"
+		"    - { respond: { status: 204 } }\n");
+	struct lab_call a[4] = {0}, b[2] = {0}, other = {0};
+
+	for (size_t i = 0; i < 3; i++)
+		lab_call(lab, &a[i], "GET", "a.test", "/a", false);
+	for (size_t i = 0; i < 2; i++)
+		lab_call(lab, &b[i], "GET", "a.test", "/b", false);
+	lab_call(lab, &other, "GET", "a.test", "/c", false);
+	LAB_UNTIL(lab, a[2].response.closed && b[0].response.closed && b[1].response.closed &&
+			       other.response.closed);
+	cr_assert_eq(a[0].response.status, 200);
+	cr_assert_eq(a[1].response.status, 200);
+	cr_assert_eq(a[2].response.status, 429);
+	cr_assert_str_eq(lab_value(&a[2].response, "retry-after"), "5");
+	cr_assert_neq(b[0].response.status, 429);
+	cr_assert_eq(b[1].response.status, 429);
+	cr_assert_str_eq(lab_value(&b[1].response, "retry-after"), "60");
+	cr_assert_eq(other.response.status, 204);
+	cr_assert_eq(lab->backends[0].count, 1, "what is refused goes nowhere");
+	lab->forward += UINT64_C(5000000000);
+	lab_call(lab, &a[3], "GET", "a.test", "/a", false);
+	LAB_UNTIL(lab, a[3].response.closed);
+	cr_assert_eq(a[3].response.status, 200);
+	lab_stop(lab);
+}
+
+Test(exchange, waits_as_long_as_a_route_does)
+{
+	struct lab *lab = lab_start_with(
+		1, "      timeouts: { response: 60s }\n",
+		"    - { path: /hasty*, pool: p, timeouts: { response: 200ms } }\n    - pool: p\n");
+	struct lab_call hasty = {0}, patient = {0};
+
+	lab->backends[0].mute = true;
+	lab_call(lab, &patient, "GET", "a.test", "/x", false);
+	lab_call(lab, &hasty, "GET", "a.test", "/hasty", false);
+	LAB_UNTIL(lab, hasty.response.closed);
+	cr_assert_eq(hasty.response.status, 504);
+	cr_assert_not(patient.response.closed);
+	lab_stop(lab);
+}
+
+Test(exchange, tries_as_often_as_a_route_does)
+{
+	struct lab *lab = lab_start_with(
+		1, NULL,
+		"    - { path: /once, pool: p, retries: { attempts: 1 } }\n    - pool: p\n");
+	struct lab_call once = {0}, twice = {0};
+
+	lab->backends[0].reset = 1;
+	lab_call(lab, &once, "GET", "a.test", "/once", false);
+	LAB_UNTIL(lab, once.response.closed);
+	cr_assert_eq(once.response.status, 502);
+	lab->backends[0].reset = 1;
+	lab_call(lab, &twice, "GET", "a.test", "/download/10", false);
+	LAB_UNTIL(lab, twice.response.closed);
+	expect_complete(&twice, 200, 10);
+	lab_stop(lab);
+}
+
+/* A client that has a connection to "localhost" asks for what is another connection's. */
+Test(exchange, sends_requests_to_the_connection_of_their_host)
+{
+	struct lab *lab = lab_start_with(
+		1, NULL,
+		"    - { server_name: '*.test', respond: { status: 201 } }\n"
+		"    - { server_name: localhost, host: localhost, respond: { status: 202 } }\n"
+		"    - { path: /any, respond: { status: 204 } }\n");
+	struct lab_call own = {0}, other = {0}, any = {0}, none = {0};
+
+	lab_call(lab, &own, "GET", "localhost:4433", "/any", false);
+	lab_call(lab, &other, "GET", "A.test", "/any", false);
+	lab_call(lab, &any, "GET", "other.example", "/any", false);
+	lab_call(lab, &none, "GET", "other.example", "/none", false);
+	LAB_UNTIL(lab, own.response.closed && other.response.closed && any.response.closed &&
+			       none.response.closed);
+	cr_assert_eq(own.response.status, 202);
+	cr_assert_eq(other.response.status, 421);
+	cr_assert_eq(any.response.status, 204);
+	cr_assert_eq(none.response.status, 404);
+	lab_stop(lab);
+}
+
 /* --- drain ------------------------------------------------------------------------------------ */
 
 Test(exchange, finishes_what_is_open_when_it_drains)

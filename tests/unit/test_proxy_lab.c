@@ -407,19 +407,26 @@ static const struct arq_h3_stream_ops call_ops = {
 void lab_call(struct lab *lab, struct lab_call *call, const char *method, const char *authority,
 	      const char *path, bool body)
 {
-	const struct arq_h3_field fields[] = {
+	struct arq_h3_field fields[] = {
 		{arq_h3_text("x-forwarded-for"), arq_h3_text("10.6.6.6")},
 		{arq_h3_text("x-mine"), arq_h3_text("1")},
 		{arq_h3_text("te"), arq_h3_text("trailers")},
-		{arq_h3_text("via"), arq_h3_text(call->via ? call->via : "")},
+		{{0}, {0}},
+		{{0}, {0}},
 	};
+	size_t count = 3;
+	if (call->via)
+		fields[count++] = (struct arq_h3_field){arq_h3_text("via"), arq_h3_text(call->via)};
+	if (call->length)
+		fields[count++] = (struct arq_h3_field){arq_h3_text("content-length"),
+							arq_h3_text(call->length)};
 	const struct arq_h3_request request = {
 		.method = arq_h3_text(method),
 		.scheme = arq_h3_text("https"),
 		.authority = arq_h3_text(authority),
 		.path = arq_h3_text(path),
 		.fields = fields,
-		.field_count = call->via ? 4 : 3,
+		.field_count = count,
 	};
 	cr_assert_eq(arq_h3_request(lab->session, &request, body, &call_ops, call, &call->stream),
 		     0);

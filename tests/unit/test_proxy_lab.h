@@ -48,6 +48,7 @@ struct lab_call {
 	bool finish; /* after the upload; with the trailer if that is set */
 	bool trailer;
 	const char *via; /* sent with the request; NULL: none */
+	const char *length; /* the same, of Content-Length */
 	struct arq_h3_stream *stream; /* NULL once closed */
 };
 

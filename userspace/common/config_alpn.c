@@ -183,8 +183,20 @@ static int check_offered(const struct arq_config_check *check, uint32_t i)
 int arq_config_check_route_alpn(const struct arq_config_check *check, uint32_t i)
 {
 	static const char *const keys[] = {
-		"host",    "path",     "path_regex", "methods",         "headers",          "query",
-		"respond", "redirect", "rewrite",    "request_headers", "response_headers",
+		"host",
+		"path",
+		"path_regex",
+		"methods",
+		"headers",
+		"query",
+		"respond",
+		"redirect",
+		"rewrite",
+		"request_headers",
+		"response_headers",
+		"timeouts",
+		"retries",
+		"limits",
 	};
 	const struct arq_config_route *route = &check->config->gateway.routes[i];
 	int code = check_pools_of_route(check, i);

@@ -40,6 +40,9 @@ int arq_config_check_forwarding(const struct arq_config_check *check);
 /* Of a route, what becomes of its requests; after the conditions. */
 int arq_config_check_route_action(const struct arq_config_check *check, uint32_t i);
 
+/* And how much, how long and how often. */
+int arq_config_check_route_limits(const struct arq_config_check *check, uint32_t i);
+
 /* --- what several parts check ----------------------------------------------------------------- */
 
 /* A name that can stand in outputs and references: letters, digits, '-', '_' and '.'. */

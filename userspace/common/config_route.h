@@ -83,6 +83,30 @@ struct arq_config_forwarding {
 	char *alt_svc; /* of final responses; NULL: as the upstream says */
 };
 
+/* Of a duration: as the pool says. */
+#define ARQ_CONFIG_AS_POOL UINT64_MAX
+
+/* In the place of the pool's, see struct arq_config_timeouts. */
+struct arq_config_route_timeouts {
+	char *try;
+	uint64_t try_ns;
+	char *response;
+	uint64_t response_ns;
+	char *stall;
+	uint64_t stall_ns;
+};
+
+struct arq_config_route_retries {
+	uint32_t attempts; /* in the place of the pool's; 0: as the pool says */
+};
+
+struct arq_config_route_limits {
+	uint32_t body; /* bytes of a request's body; 0: no limit */
+	char *rate; /* of one client's requests, as written; NULL: no limit */
+	uint64_t interval_ns; /* between two of them */
+	uint32_t burst; /* of them at once; at least 1 */
+};
+
 struct arq_config_route {
 	/* What metrics and logs call it; host and path as written when absent. Not always unique.
 	 */
@@ -117,6 +141,9 @@ struct arq_config_route {
 	struct arq_config_rewrite *rewrite;
 	struct arq_config_headers request_headers;
 	struct arq_config_headers response_headers; /* with `respond` and `redirect`, too */
+	struct arq_config_route_timeouts timeouts;
+	struct arq_config_route_retries retries;
+	struct arq_config_route_limits limits; /* the rate with `respond` and `redirect`, too */
 };
 
 #endif

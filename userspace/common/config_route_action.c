@@ -240,7 +240,8 @@ int arq_config_check_forwarding(const struct arq_config_check *check)
 /* What changes a request means nothing where none is sent on. */
 static int check_means_something(const struct arq_config_check *check, uint32_t i)
 {
-	static const char *const keys[] = {"rewrite", "request_headers"};
+	static const char *const keys[] = {"rewrite", "request_headers", "timeouts", "retries",
+					   "limits.body"};
 	const struct arq_config_route *route = &check->config->gateway.routes[i];
 
 	if (route->pool_name || route->split_count)
@@ -283,5 +284,5 @@ int arq_config_check_route_action(const struct arq_config_check *check, uint32_t
 		code = check_headers(check, i, "request_headers", &route->request_headers);
 	if (!code)
 		code = check_headers(check, i, "response_headers", &route->response_headers);
-	return code;
+	return code ? code : arq_config_check_route_limits(check, i);
 }

@@ -15,6 +15,8 @@
 #define CHANGES_MAX   16 /* of each kind; ARQ_FIELDS_ADDED has room for twice as many */
 #define POOLS_MAX     64
 
+#define RATE_MAX 32 /* two numbers and units */
+
 static const cyaml_schema_value_t listener_name = {
 	CYAML_VALUE_STRING(POINTER, char *, 1, NAME_MAX_LENGTH),
 };
@@ -93,6 +95,25 @@ static const cyaml_schema_field_t headers_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t timeouts_fields[] = {
+	STRING("try", OPTIONAL, struct arq_config_route_timeouts, try, 1, DURATION_MAX),
+	STRING("response", OPTIONAL, struct arq_config_route_timeouts, response, 1, DURATION_MAX),
+	STRING("stall", OPTIONAL, struct arq_config_route_timeouts, stall, 1, DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t retries_fields[] = {
+	CYAML_FIELD_UINT("attempts", OPTIONAL, struct arq_config_route_retries, attempts),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	CYAML_FIELD_UINT("body", OPTIONAL, struct arq_config_route_limits, body),
+	STRING("rate", OPTIONAL, struct arq_config_route_limits, rate, 1, RATE_MAX),
+	CYAML_FIELD_UINT("burst", OPTIONAL, struct arq_config_route_limits, burst),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t route_fields[] = {
 	STRING("name", OPTIONAL, struct arq_config_route, name, 1, NAME_MAX_LENGTH),
 	LIST("listeners", OPTIONAL, struct arq_config_route, listeners, &listener_name, 1,
@@ -117,6 +138,10 @@ static const cyaml_schema_field_t route_fields[] = {
 			    headers_fields),
 	CYAML_FIELD_MAPPING("response_headers", OPTIONAL, struct arq_config_route, response_headers,
 			    headers_fields),
+	CYAML_FIELD_MAPPING("timeouts", OPTIONAL, struct arq_config_route, timeouts,
+			    timeouts_fields),
+	CYAML_FIELD_MAPPING("retries", OPTIONAL, struct arq_config_route, retries, retries_fields),
+	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_route, limits, limits_fields),
 	CYAML_FIELD_END,
 };
 

@@ -9,6 +9,7 @@
 #include "userspace/proxy/state.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,6 +98,20 @@ static void break_off(struct exchange *x)
 	cancel_upstream(x);
 }
 
+/* A request's body of so many bytes is more than its route takes. */
+static bool exceeds(const struct arq_route *route, uint64_t length)
+{
+	return route->config->limits.body && length > route->config->limits.body;
+}
+
+/* RFC 9110, section 15.5.14. */
+static void refuse_body(struct exchange *x)
+{
+	arq_account_failed(&x->account, ARQ_RECORD_GATEWAY, ARQ_H3_REQUEST_CANCELLED);
+	give_up(x, 413);
+	cancel_upstream(x);
+}
+
 /* --- the request, towards the upstream -------------------------------------------------------- */
 
 static void request_body(struct exchange *x, const uint8_t *data, size_t length)
@@ -138,6 +153,8 @@ static void on_client_body(struct arq_h3_stream *stream, void *user, const uint8
 	struct exchange *x = user;
 	(void)stream;
 	x->account.received += length;
+	if (!x->over && exceeds(x->route, x->account.received))
+		refuse_body(x);
 	request_body(x, data, length);
 }
 
@@ -495,6 +512,8 @@ static int exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client
 	x->ticket.start = start;
 	x->ticket.fail = fail;
 	x->ticket.late = late;
+	x->ticket.timeouts = &route->config->timeouts;
+	x->ticket.attempts_max = route->config->retries.attempts;
 	x->proxy = proxy;
 	x->view = arq_view_get(proxy->view);
 	x->route = route;
@@ -535,6 +554,54 @@ static void refuse(const struct begin *begin, unsigned int status)
 	answer(begin, &(struct arq_answer){.response = arq_answer_own(status)});
 }
 
+/* RFC 6585, section 4, with the whole seconds until the next one is welcome. */
+static void refuse_for(const struct begin *begin, uint64_t wait_ns)
+{
+	char seconds[24];
+	snprintf(seconds, sizeof(seconds), "%llu",
+		 (unsigned long long)((wait_ns + 999999999) / 1000000000));
+	answer(begin, &(struct arq_answer){
+			      .response = arq_answer_own(429),
+			      .field = {arq_h3_text("retry-after"), arq_h3_text(seconds)},
+		      });
+}
+
+/* Nanoseconds until the client may make this request; 0: it may. */
+static uint64_t too_soon(const struct begin *begin)
+{
+	const struct arq_config_route_limits *limits = &begin->route->limits;
+	struct arq_throttle *throttle = arq_view_shared(begin->proxy->view)->throttle;
+	if (!limits->rate)
+		return 0;
+	uint64_t key =
+		arq_throttle_key(throttle, begin->route->name, client_address(begin->client));
+	return arq_throttle_take(throttle, key, limits->interval_ns, limits->burst,
+				 begin->proxy->context.now);
+}
+
+/* Whether the request says so before its body comes: RFC 9110, section 8.6. HTTP/3 has checked that
+ * it is a number. */
+static bool declares_too_much(const struct arq_route *route, const struct arq_h3_request *request)
+{
+	const struct arq_h3_text name = arq_h3_text("content-length");
+	uint64_t length = 0;
+	for (size_t i = 0; i < request->field_count; i++) {
+		const struct arq_h3_field *field = &request->fields[i];
+		if (field->name.length != name.length ||
+		    memcmp(field->name.data, name.data, name.length) != 0)
+			continue;
+		for (size_t k = 0; k < field->value.length && length < UINT64_MAX / 16; k++)
+			length = length * 10 + (uint64_t)(field->value.data[k] - '0');
+	}
+	return exceeds(route, length);
+}
+
+/* Of a request that no route takes. */
+static unsigned int status_unrouted(int code)
+{
+	return code == -ENOENT ? 404 : code == -EXDEV ? 421 : 400;
+}
+
 /* Of what could not be made from a request and its route. */
 static unsigned int status_of(int code)
 {
@@ -570,6 +637,10 @@ static void ask_upstream(const struct begin *begin, const struct arq_route *rout
 {
 	struct arq_proxy *proxy = begin->proxy;
 	struct exchange *x;
+	if (declares_too_much(route, begin->request)) {
+		refuse(begin, 413);
+		return;
+	}
 	int code = exchange_create(proxy, begin->client, route, begin->request, begin->end, &x);
 	if (code != 0) {
 		refuse(begin, status_of(code));
@@ -608,11 +679,14 @@ void arq_exchange_begin(struct arq_proxy_client *from, struct arq_h3_stream *cli
 	int code = arq_route_table_find(arq_view_shared(proxy->view)->routes, proxy->scratch,
 					&wanted, &match);
 	if (code != 0) {
-		refuse(&begin, code == -ENOENT ? 404 : 400);
+		refuse(&begin, status_unrouted(code));
 		return;
 	}
 	const struct arq_config_route *config = begin.route = match.route->config;
-	if (config->respond)
+	uint64_t wait = too_soon(&begin);
+	if (wait)
+		refuse_for(&begin, wait);
+	else if (config->respond)
 		answer(&begin, &(struct arq_answer){.response = config->respond,
 						    .headers = &config->response_headers,
 						    .view = proxy->view});

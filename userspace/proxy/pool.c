@@ -26,23 +26,37 @@ static uint64_t later(uint64_t a, uint64_t b)
 	return a > b ? a : b;
 }
 
+/* A time of the route's or, where it says nothing, of the pool's; 0 is no limit. */
+static uint64_t limit(const struct arq_config_route_timeouts *route, uint64_t of_route,
+		      uint64_t of_pool)
+{
+	return route && of_route != ARQ_CONFIG_AS_POOL ? of_route : of_pool;
+}
+
+#define TICKET_LIMIT(ticket, pool, name)                                             \
+	limit((ticket)->timeouts, (ticket)->timeouts ? (ticket)->timeouts->name : 0, \
+	      (pool)->config->timeouts.name)
+
 /* When the ticket's patience ends. As long as a request's body moves, nobody waits for an answer.
  */
 static uint64_t ticket_due(const struct arq_pool_ticket *ticket)
 {
-	const struct arq_config_timeouts *timeouts = &ticket->target->pool->config->timeouts;
-	uint64_t end = after(later(ticket->begun, ticket->progress), timeouts->response_ns);
+	const struct arq_pool *pool = ticket->target->pool;
+	uint64_t response = TICKET_LIMIT(ticket, pool, response_ns);
+	uint64_t end = after(later(ticket->begun, ticket->progress), response);
 	uint64_t due;
 
 	if (ticket->waiting) {
-		due = after(ticket->since, timeouts->wait_ns);
-		end = after(ticket->begun, timeouts->response_ns);
+		due = after(ticket->since, pool->config->timeouts.wait_ns);
+		end = after(ticket->begun, response);
 	} else if (!ticket->late) {
 		return ARQ_ALARM_NEVER;
 	} else if (ticket->answered) {
-		return after(later(ticket->since, ticket->progress), timeouts->stall_ns);
+		return after(later(ticket->since, ticket->progress),
+			     TICKET_LIMIT(ticket, pool, stall_ns));
 	} else {
-		due = after(later(ticket->since, ticket->progress), timeouts->try_ns);
+		due = after(later(ticket->since, ticket->progress),
+			    TICKET_LIMIT(ticket, pool, try_ns));
 	}
 	return due < end ? due : end;
 }
@@ -166,6 +180,11 @@ void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket)
 	target_pump(target);
 }
 
+static uint32_t attempts_max(const struct arq_pool *pool, const struct arq_pool_ticket *ticket)
+{
+	return ticket->attempts_max ? ticket->attempts_max : pool->config->retries.attempts;
+}
+
 bool arq_pool_may_retry(const struct arq_pool *pool, const struct arq_pool_ticket *ticket)
 {
 	const struct arq_config_retries *retries = &pool->config->retries;
@@ -173,9 +192,9 @@ bool arq_pool_may_retry(const struct arq_pool *pool, const struct arq_pool_ticke
 	if (allowed < retries->min)
 		allowed = retries->min;
 	/* One that is a retry already does not add to them. */
-	return ticket->attempts < retries->attempts && !pool->down &&
+	return ticket->attempts < attempts_max(pool, ticket) && !pool->down &&
 	       pool->retries - ticket->retry < allowed &&
-	       after(ticket->begun, pool->config->timeouts.response_ns) > pool->context->now;
+	       after(ticket->begun, TICKET_LIMIT(ticket, pool, response_ns)) > pool->context->now;
 }
 
 void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outcome)
@@ -228,7 +247,7 @@ void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 	for (uint32_t left = target->waiting; left > 0 && (ticket = first_waiting(target));
 	     left--) {
 		struct arq_pool_target *other = NULL;
-		if (ticket->attempts < pool->config->retries.attempts && !pool->down)
+		if (ticket->attempts < attempts_max(pool, ticket) && !pool->down)
 			other = pool_choose(target->pool, ticket->key, target);
 		if (!other) {
 			ticket_fail(ticket, status);

@@ -68,6 +68,10 @@ struct arq_pool_ticket {
 
 	enum arq_pool_kind kind; /* of stream that it is for */
 
+	/* Instead of the pool's; NULL and 0: as the pool says. Borrowed while the ticket is out. */
+	const struct arq_config_route_timeouts *timeouts;
+	uint32_t attempts_max;
+
 	/* The pool's own. */
 	TAILQ_ENTRY(arq_pool_ticket) queue_entry; /* of a target, while waiting */
 	struct arq_alarm deadline; /* of waiting, then of the answer, then of a stall */

@@ -69,6 +69,7 @@ static void shared_free(struct arq_proxy_shared *shared)
 	}
 	free(shared->pools);
 	arq_route_table_destroy(shared->routes);
+	arq_throttle_put(shared->throttle);
 	if (shared->release)
 		shared->release(shared->user);
 	free(shared);
@@ -85,9 +86,15 @@ int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
 	made->gateway = gateway;
 	made->next_identity = previous ? previous->next_identity : 0;
 
-	int code = -ENOMEM;
+	int code = 0;
+	if (previous)
+		made->throttle = arq_throttle_get(previous->throttle);
+	else
+		code = arq_throttle_create(&made->throttle);
 	made->pools = calloc(gateway->pools_count + 1, sizeof(*made->pools));
-	if (made->pools)
+	if (!made->pools)
+		code = -ENOMEM;
+	if (code == 0)
 		code = arq_route_table_create(gateway->routes, gateway->routes_count, &made->routes,
 					      error);
 	for (uint32_t i = 0; code == 0 && i < gateway->pools_count; i++)

@@ -48,6 +48,7 @@ struct arq_route_table {
 	uint32_t count, group_count, host_count;
 	uint32_t mask; /* of both chains */
 	uint32_t raw_first, raw_last; /* routes with an ALPN name */
+	bool server_names; /* some route goes by what the handshake asked for */
 };
 
 /* --- hashing: the keys are the configuration's, so nobody can choose them to collide ------------
@@ -226,6 +227,7 @@ int arq_route_table_create(const struct arq_config_route *routes, size_t count,
 		return arq_error_set(error, -ENOMEM, "out of memory");
 	for (uint32_t i = 0; i < count; i++) {
 		made->count = i + 1;
+		made->server_names |= routes[i].server_name != NULL;
 		int code = compile(&made->routes[i], &routes[i], error);
 		if (code == 0)
 			code = place(made, i);
@@ -398,6 +400,26 @@ static void walk_hosts(struct lookup *lookup, const char *name, size_t length)
 		walk_host(lookup, any);
 }
 
+/*
+ * Whether a connection made for the request's own host would lead to another route, which goes by
+ * that name: browsers put requests for all hosts of a certificate on one connection.
+ */
+static bool is_misdirected(const struct lookup *found, const char *name, size_t length)
+{
+	const struct arq_route_table *table = found->table;
+	struct lookup other = *found;
+
+	if (!table->server_names || length == 0 ||
+	    (length == found->server_name_length && memcmp(name, found->server_name, length) == 0))
+		return false;
+	memcpy(other.server_name, name, length);
+	other.server_name_length = length;
+	other.best = other.gave_up = NONE;
+	walk_hosts(&other, name, length);
+	return other.best != NONE && other.best != found->best &&
+	       table->routes[other.best].public.config->server_name;
+}
+
 int arq_route_table_find(const struct arq_route_table *table, struct arq_regex_scratch *scratch,
 			 const struct arq_route_request *request, struct arq_route_match *match)
 {
@@ -411,6 +433,7 @@ int arq_route_table_find(const struct arq_route_table *table, struct arq_regex_s
 		.gave_up = NONE,
 	};
 	char name[HOST_MAX];
+	size_t length = lower_host(message->authority.data, message->authority.length, name);
 	const char *query =
 		message->path.length ? memchr(message->path.data, '?', message->path.length) : NULL;
 
@@ -423,13 +446,14 @@ int arq_route_table_find(const struct arq_route_table *table, struct arq_regex_s
 	}
 	lookup.server_name_length =
 		lower_host(request->server_name, strlen(request->server_name), lookup.server_name);
-	walk_hosts(&lookup, name,
-		   lower_host(message->authority.data, message->authority.length, name));
+	walk_hosts(&lookup, name, length);
 
 	match->steps = lookup.steps;
 	match->route = lookup.best == NONE ? NULL : &table->routes[lookup.best].public;
 	if (lookup.gave_up < lookup.best)
 		return -E2BIG;
+	if (is_misdirected(&lookup, name, length))
+		return -EXDEV;
 	return match->route ? 0 : -ENOENT;
 }
 

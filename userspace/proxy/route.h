@@ -72,8 +72,9 @@ void arq_route_table_destroy(struct arq_route_table *table);
 
 /*
  * The first route that matches. Authority and path of the request may be empty. Returns 0 and
- * *match; -ENOENT when no route matches; -E2BIG when it depends on a regular expression that gave
- * up: then no route is taken, as the one that was meant is not known.
+ * *match; -ENOENT when no route matches; -EXDEV when on a connection whose server name is the
+ * request's host another route would take it that goes by that name; -E2BIG when it depends on a
+ * regular expression that gave up: then no route is taken, as the one that was meant is not known.
  */
 int arq_route_table_find(const struct arq_route_table *table, struct arq_regex_scratch *scratch,
 			 const struct arq_route_request *request, struct arq_route_match *match);

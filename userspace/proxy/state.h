@@ -10,6 +10,7 @@
 #include "userspace/proxy/record.h"
 #include "userspace/proxy/route.h"
 #include "userspace/proxy/tally.h"
+#include "userspace/proxy/throttle.h"
 #include "userspace/proxy/view.h"
 
 #include <stdatomic.h>
@@ -28,6 +29,7 @@ struct arq_proxy_shared {
 	const struct arq_config_gateway *gateway;
 	struct arq_route_table *routes;
 	struct arq_proxy_shared_pool *pools; /* of each pool */
+	struct arq_throttle *throttle; /* a reference; the same in all generations */
 	uint64_t next_identity;
 	void (*release)(void *user); /* NULL: nobody waits for the end */
 	void *user;
