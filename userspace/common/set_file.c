@@ -523,6 +523,7 @@ static int parse_parts(struct arq_set *set, struct part *parts, size_t count, si
 			parse_part(&parts[i]);
 		status = status ? status : parts[i].status;
 	}
+	parts[0].progress = NULL; /* it was of this call */
 	if (status == 0)
 		status = append_parts(set, parts, count, &unused);
 	for (size_t i = 0; i < count; i++) {
