@@ -9,7 +9,8 @@
  *	--delay MS       each way
  *	--drop PERCENT   of the datagrams, each way
  *	--corrupt PERCENT  have one octet changed
- *	--rebind MS      the server sees another source port every so often
+ *	--rebind MS[,FROM]  the server sees another source port every so often, first after FROM
+ *	--linger         ... while what comes back to the last few ports still reaches the client
  *	--addresses A,B  ... and these source addresses in turn
  *	--dark FROM,FOR  ms after the first datagram nothing passes, for so long
  *	--seed N
@@ -32,6 +33,8 @@
 #define DATAGRAM_MAX  2048
 #define QUEUE         8192 /* datagrams under way: a window of 6 MiB, and some */
 #define ADDRESSES_MAX 4
+#define FORMER_MAX    16 /* ports that linger */
+#define SOCKETS       (2 + FORMER_MAX)
 #define MILLISECOND   1000000ull
 #define SOCKET_BUFFER (8 << 20)
 
@@ -43,13 +46,15 @@ struct datagram {
 };
 
 struct relay {
-	uint64_t delay, rebind, dark_from, dark_for;
+	uint64_t delay, rebind, rebind_from, dark_from, dark_for;
 	unsigned int drop, corrupt; /* of 10000 */
 	uint64_t random;
 	union arq_address listen, server, client;
 	union arq_address sources[ADDRESSES_MAX];
 	size_t source_count, source;
-	struct pollfd sockets[2]; /* to the client, to the server */
+	struct pollfd sockets[SOCKETS]; /* to the client, to the server, former ones */
+	bool linger;
+	size_t former;
 	uint64_t begun, rebound;
 	struct datagram *queue;
 	size_t head, count;
@@ -108,7 +113,17 @@ static int open_socket(const union arq_address *address)
 static void rebind(struct relay *relay, uint64_t now)
 {
 	if (relay->sockets[1].fd >= 0) {
-		close(relay->sockets[1].fd);
+		int former = relay->sockets[1].fd;
+
+		if (relay->linger) {
+			struct pollfd *slot = &relay->sockets[2 + relay->former++ % FORMER_MAX];
+			int oldest = slot->fd;
+
+			*slot = relay->sockets[1];
+			former = oldest;
+		}
+		if (former >= 0)
+			close(former);
 		relay->rebinds++;
 	}
 	relay->sockets[1].fd = open_socket(&relay->sources[relay->source]);
@@ -129,19 +144,23 @@ static bool is_dark(const struct relay *relay, uint64_t now)
 	       age < relay->dark_from + relay->dark_for;
 }
 
-static void take(struct relay *relay, bool to_server, uint64_t now)
+/* From a socket: 0 is the client's, the others are the server's. */
+static void take(struct relay *relay, size_t from, uint64_t now)
 {
+	bool to_server = from == 0;
 	socklen_t length = sizeof(relay->client);
 
 	for (;;) {
 		struct datagram *one = &relay->queue[(relay->head + relay->count) % QUEUE];
 		ssize_t size =
-			recvfrom(relay->sockets[to_server ? 0 : 1].fd, one->data, DATAGRAM_MAX, 0,
+			recvfrom(relay->sockets[from].fd, one->data, DATAGRAM_MAX, 0,
 				 to_server ? &relay->client.sa : NULL, to_server ? &length : NULL);
 		if (size < 0)
 			return; /* nothing more, or an echo of what the other side refused */
-		if (!relay->begun)
+		if (!relay->begun) {
 			relay->begun = now;
+			relay->rebound = now + relay->rebind_from;
+		}
 		if (relay->count == QUEUE || is_dark(relay, now) || happens(relay, relay->drop)) {
 			relay->lost++;
 			continue;
@@ -183,13 +202,15 @@ static void run(struct relay *relay)
 		struct timespec timeout = {
 			0, (long)(wait < 20 * MILLISECOND ? wait : 20 * MILLISECOND)};
 
-		if (ppoll(relay->sockets, 2, &timeout, NULL) < 0 && errno != EINTR)
+		if (ppoll(relay->sockets, SOCKETS, &timeout, NULL) < 0 && errno != EINTR)
 			fail("poll");
 		now = now_ns();
-		if (relay->rebind && relay->begun && now - relay->rebound >= relay->rebind)
+		if (relay->rebind && relay->begun && now >= relay->rebound + relay->rebind)
 			rebind(relay, now);
-		take(relay, true, now);
-		take(relay, false, now);
+		for (size_t i = 0; i < SOCKETS; i++) {
+			if (relay->sockets[i].fd >= 0)
+				take(relay, i, now);
+		}
 		pass(relay, now);
 	}
 }
@@ -211,6 +232,13 @@ static void set_sources(struct relay *relay, char *list)
 	}
 }
 
+static unsigned long after_comma(const char *text)
+{
+	const char *comma = strchr(text, ',');
+
+	return comma ? strtoul(comma + 1, NULL, 10) : 0;
+}
+
 static void parse(struct relay *relay, int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -218,6 +246,7 @@ static void parse(struct relay *relay, int argc, char **argv)
 		{"drop", required_argument, NULL, 'l'},
 		{"corrupt", required_argument, NULL, 'c'},
 		{"rebind", required_argument, NULL, 'r'},
+		{"linger", no_argument, NULL, 'L'},
 		{"addresses", required_argument, NULL, 'a'},
 		{"dark", required_argument, NULL, 'D'},
 		{"seed", required_argument, NULL, 's'},
@@ -227,7 +256,7 @@ static void parse(struct relay *relay, int argc, char **argv)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		unsigned long value = option == '?' ? 0 : strtoul(optarg, NULL, 10);
+		unsigned long value = optarg ? strtoul(optarg, NULL, 10) : 0;
 
 		switch (option) {
 		case 'd':
@@ -241,16 +270,17 @@ static void parse(struct relay *relay, int argc, char **argv)
 			break;
 		case 'r':
 			relay->rebind = value * MILLISECOND;
+			relay->rebind_from = after_comma(optarg) * MILLISECOND;
+			break;
+		case 'L':
+			relay->linger = true;
 			break;
 		case 'a':
 			addresses = optarg;
 			break;
 		case 'D':
 			relay->dark_from = value * MILLISECOND;
-			relay->dark_for =
-				strchr(optarg, ',')
-					? strtoul(strchr(optarg, ',') + 1, NULL, 10) * MILLISECOND
-					: 0;
+			relay->dark_for = after_comma(optarg) * MILLISECOND;
 			break;
 		case 's':
 			relay->random += value * 0x9e3779b97f4a7c15ull;
@@ -275,9 +305,11 @@ int main(int argc, char **argv)
 	struct sigaction action = {.sa_handler = end};
 	struct relay relay = {
 		.random = 0x2545f4914f6cdd1dull,
-		.sockets = {{.events = POLLIN}, {.fd = -1, .events = POLLIN}},
+		.sockets = {{.events = POLLIN}},
 	};
 
+	for (size_t i = 1; i < SOCKETS; i++)
+		relay.sockets[i] = (struct pollfd){.fd = -1, .events = POLLIN};
 	parse(&relay, argc, argv);
 	relay.queue = calloc(QUEUE, sizeof(*relay.queue));
 	if (!relay.queue)
