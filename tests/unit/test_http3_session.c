@@ -271,6 +271,33 @@ Test(http3_session, widens_the_window_of_what_is_long)
 	h3lab_destroy(l);
 }
 
+/* --- priorities --------------------------------------------------------------------------------
+ */
+
+Test(http3_session, reads_priorities)
+{
+	static const struct {
+		const char *value;
+		struct arq_h3_priority priority;
+		bool good;
+	} values[] = {
+		{"u=5", {5, true}, true},          {"i=?0", {2, false}, true},
+		{"u=0, i=?0", {0, false}, true},   {"", {2, true}, true},
+		{"other=1, u=7", {7, true}, true}, {"u=8", {2, true}, false},
+		{"u=x", {2, true}, false},         {"i=1", {2, true}, false},
+		{"u=5;", {2, true}, false},
+	};
+
+	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
+		struct arq_h3_priority priority = {2, true};
+
+		cr_expect_eq(arq_h3_priority_read(&priority, arq_h3_text(values[i].value)),
+			     values[i].good, "%s", values[i].value);
+		cr_expect(arq_h3_priority_equal(&priority, &values[i].priority), "%s",
+			  values[i].value);
+	}
+}
+
 /* --- ends of streams -------------------------------------------------------------------------- */
 
 Test(http3_session, server_resets)

@@ -524,6 +524,58 @@ Test(exchange, refuses_what_no_route_can_be_told_for)
 	lab_stop(lab);
 }
 
+/* What the backend knows of request i, once it is there. */
+static bool has_priority(const struct lab *lab, size_t i, uint8_t urgency, bool incremental)
+{
+	const struct lab_backend *backend = &lab->backends[0];
+	if (i >= backend->count || !backend->requests[i].stream)
+		return false;
+	const struct arq_h3_priority is = arq_h3_stream_priority(backend->requests[i].stream);
+	return is.urgency == urgency && is.incremental == incremental;
+}
+
+/* A client's PRIORITY_UPDATE, before the proxy has sent the request on, and after. */
+Test(exchange, passes_priorities_on)
+{
+	struct lab *lab = lab_start(1);
+	struct lab_call call = {.priority = "u=5"}, other = {0};
+
+	lab_call(lab, &other, "GET", "a.test", "/hang", false);
+	LAB_UNTIL(lab, has_priority(lab, 0, 3, false));
+	lab_call(lab, &call, "GET", "a.test", "/hang", false);
+	cr_assert_eq(arq_h3_stream_set_priority(call.stream, &(struct arq_h3_priority){1, true}),
+		     0);
+	LAB_UNTIL(lab, has_priority(lab, 1, 1, true));
+	cr_assert_str_eq(lab_value(&lab->backends[0].requests[1].request, "priority"), "u=5");
+	cr_assert_eq(arq_h3_stream_set_priority(other.stream, &(struct arq_h3_priority){6, false}),
+		     0);
+	LAB_UNTIL(lab, has_priority(lab, 0, 6, false));
+	cr_assert(has_priority(lab, 1, 1, true), "and no other's");
+	lab_stop(lab);
+}
+
+/* What the upstream says of its response holds, so the client's change of mind goes nowhere. */
+Test(exchange, obeys_the_priority_of_a_response)
+{
+	struct lab *lab = lab_start(1);
+	struct lab_call said = {0}, open = {0};
+
+	lab->backends[0].priority = "u=7";
+	lab_call(lab, &said, "GET", "a.test", "/part/1000", false);
+	LAB_UNTIL(lab, said.response.length == 1000);
+	cr_assert_str_eq(lab_value(&said.response, "priority"), "u=7");
+	lab->backends[0].priority = NULL;
+	lab_call(lab, &open, "GET", "a.test", "/part/1000", false);
+	LAB_UNTIL(lab, open.response.length == 1000);
+	cr_assert_eq(arq_h3_stream_set_priority(said.stream, &(struct arq_h3_priority){1, false}),
+		     0);
+	cr_assert_eq(arq_h3_stream_set_priority(open.stream, &(struct arq_h3_priority){1, false}),
+		     0);
+	LAB_UNTIL(lab, has_priority(lab, 1, 1, false));
+	cr_assert(has_priority(lab, 0, 3, false));
+	lab_stop(lab);
+}
+
 /* --- what a route asks for in the place of its pool
  * -----------------------------------------------
  */

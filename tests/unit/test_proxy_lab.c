@@ -110,8 +110,13 @@ static void backend_finish(struct lab_request *request)
 
 static void backend_respond(struct lab_request *request, unsigned int status, bool end)
 {
-	const struct arq_h3_field fields[] = {{arq_h3_text("x-backend"), arq_h3_text("yes")}};
-	cr_assert_eq(arq_h3_stream_respond(request->stream, status, fields, 1, end), 0);
+	const char *priority = request->backend->priority;
+	const struct arq_h3_field fields[] = {
+		{arq_h3_text("x-backend"), arq_h3_text("yes")},
+		{arq_h3_text("priority"), arq_h3_text(priority ? priority : "")},
+	};
+	cr_assert_eq(arq_h3_stream_respond(request->stream, status, fields, priority ? 2 : 1, end),
+		     0);
 }
 
 static void backend_download(struct lab_request *request)
@@ -413,6 +418,7 @@ void lab_call(struct lab *lab, struct lab_call *call, const char *method, const 
 		{arq_h3_text("te"), arq_h3_text("trailers")},
 		{{0}, {0}},
 		{{0}, {0}},
+		{{0}, {0}},
 	};
 	size_t count = 3;
 	if (call->via)
@@ -420,6 +426,9 @@ void lab_call(struct lab *lab, struct lab_call *call, const char *method, const 
 	if (call->length)
 		fields[count++] = (struct arq_h3_field){arq_h3_text("content-length"),
 							arq_h3_text(call->length)};
+	if (call->priority)
+		fields[count++] =
+			(struct arq_h3_field){arq_h3_text("priority"), arq_h3_text(call->priority)};
 	const struct arq_h3_request request = {
 		.method = arq_h3_text(method),
 		.scheme = arq_h3_text("https"),

@@ -49,6 +49,7 @@ struct lab_call {
 	bool trailer;
 	const char *via; /* sent with the request; NULL: none */
 	const char *length; /* the same, of Content-Length */
+	const char *priority; /* the same, of Priority */
 	struct arq_h3_stream *stream; /* NULL once closed */
 };
 
@@ -81,6 +82,7 @@ struct lab_backend {
 	unsigned int fail; /* requests from now on that are answered by 500 */
 	unsigned int reset; /* requests from now on that are reset before an answer */
 	bool mute; /* answers no request */
+	const char *priority; /* of responses from now on; NULL: none is said */
 	bool deaf; /* receives nothing and sends nothing */
 };
 

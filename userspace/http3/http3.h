@@ -103,6 +103,25 @@ struct arq_h3_response {
 	size_t field_count;
 };
 
+/* RFC 9218, section 4. */
+struct arq_h3_priority {
+	uint8_t urgency; /* 0, first, to ARQ_H3_URGENCY_MAX */
+	bool incremental; /* of use in pieces, so share with others of the same urgency */
+};
+
+#define ARQ_H3_URGENCY_MAX 7
+/* clang-format off */
+#define ARQ_H3_PRIORITY_DEFAULT {3, false}
+/* clang-format on */
+
+bool arq_h3_priority_equal(const struct arq_h3_priority *a, const struct arq_h3_priority *b);
+
+/*
+ * Reads the value of a Priority field; what it does not name stays. Returns false, and changes
+ * nothing, when it is none.
+ */
+bool arq_h3_priority_read(struct arq_h3_priority *priority, struct arq_h3_text value);
+
 /* --- callbacks -------------------------------------------------------------------------------- */
 
 /* Of one stream; `user` is the stream's. Those marked * may be NULL. */
@@ -150,6 +169,9 @@ struct arq_h3_stream_ops {
 	 * instead, not clean.
 	 */
 	void (*on_stop_sending)(struct arq_h3_stream *stream, void *user, uint64_t code);
+
+	/* * Server: the client changed the priority of its request, see arq_h3_stream_priority. */
+	void (*on_priority)(struct arq_h3_stream *stream, void *user);
 
 	/*
 	 * The end, always; `stream` is gone when this returns. `clean`: both messages were complete
@@ -347,6 +369,16 @@ int arq_h3_request(struct arq_h3_session *session, const struct arq_h3_request *
 void arq_h3_stream_set_user(struct arq_h3_stream *stream, void *user);
 struct arq_h3_session *arq_h3_stream_session(const struct arq_h3_stream *stream);
 int64_t arq_h3_stream_id(const struct arq_h3_stream *stream);
+
+/* Server: what the client asked for, by its request or later; responses go out by it. */
+struct arq_h3_priority arq_h3_stream_priority(const struct arq_h3_stream *stream);
+
+/*
+ * Client: asks for another (PRIORITY_UPDATE). Server: decides in the client's place, once and for
+ * all. Returns 0, -EINVAL, -EPIPE when the stream is gone, -ENOMEM.
+ */
+int arq_h3_stream_set_priority(struct arq_h3_stream *stream,
+			       const struct arq_h3_priority *priority);
 
 /*
  * Credits the peer with `length` bytes of body received by on_body. More than was received and not

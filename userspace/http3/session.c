@@ -77,6 +77,7 @@ static void handle_request(struct arq_h3_stream *stream, bool end)
 		return;
 	}
 	request.early = arq_quic_connection_early(session->connection);
+	stream->priority = arq_h3_stream_priority(stream);
 	session->ops->on_request(session, session->user, stream, &request, end);
 	if (stream->ops) {
 		h3->counters.requests_received++;
@@ -380,6 +381,9 @@ static void stream_open(struct arq_quic_connection *connection, void *user, int6
 		arq_quic_connection_close(connection, true, ARQ_H3_INTERNAL_ERROR, NULL);
 }
 
+/* RFC 9114, section 6.2.1: the type that a control stream begins with. */
+#define CONTROL_STREAM 0
+
 static void read_uni(struct arq_h3_session *session, int64_t id, const uint8_t *data, size_t length,
 		     bool fin)
 {
@@ -389,6 +393,8 @@ static void read_uni(struct arq_h3_session *session, int64_t id, const uint8_t *
 		session_fail(session, (int)taken);
 	else
 		arq_quic_stream_consume(session->connection, id, (uint64_t)taken);
+	if (taken >= 0 && session->server && id == session->control_id)
+		session_reprioritized(session);
 }
 
 /* The end of the stream before any frame: RFC 9114 section 4.1. */
@@ -407,8 +413,9 @@ static void stream_data(struct arq_quic_connection *connection, void *user, int6
 	struct arq_h3_stream *stream;
 	nghttp3_ssize taken;
 
-	(void)offset;
 	if (!stream_is_bidi(id)) {
+		if (offset == 0 && length > 0 && data[0] == CONTROL_STREAM)
+			session->control_id = id;
 		read_uni(session, id, data, length, fin);
 		return;
 	}

@@ -46,6 +46,7 @@ struct arq_h3_session {
 	bool server;
 	bool goaway; /* the peer's */
 	bool widened; /* server: the connection's window is wide; credit cannot be taken back */
+	int64_t control_id; /* server: the client's control stream, 0 while it is not known */
 	enum shutdown_stage shutdown;
 	uint64_t max_streams; /* server: requests the client may ever start, so far */
 	size_t stream_count;
@@ -65,6 +66,7 @@ struct arq_h3_stream {
 	size_t consumed; /* of body; up to WIDE_AFTER windows */
 	size_t widened; /* bytes that its window is wider than stream_window */
 	uint64_t error; /* why it ends; 0: no error */
+	struct arq_h3_priority priority; /* server: as the application knows it */
 	bool rx_begun; /* a byte of it was read */
 	bool rx_ended; /* the peer's message is complete */
 	bool rx_dead; /* no more of the peer's message is looked at */
@@ -81,6 +83,12 @@ struct arq_h3_stream {
 
 /* Closes the connection for an error of nghttp3. */
 void session_fail(struct arq_h3_session *session, int error);
+
+/* --- priority.c --------------------------------------------------------------------------------
+ */
+
+/* Server: the client's control stream said something, maybe that priorities are others. */
+void session_reprioritized(struct arq_h3_session *session);
 
 /* --- stream.c --------------------------------------------------------------------------------- */
 

@@ -26,6 +26,7 @@ struct exchange {
 	struct arq_message_section *request_trailers;
 	struct arq_message_section *response_trailers;
 	struct arq_account account;
+	struct arq_h3_priority priority; /* that its header section asks for */
 	bool is_head; /* the method is HEAD: a response has no body */
 	bool idempotent;
 	bool has_body; /* body or trailers follow the request's header section */
@@ -224,6 +225,21 @@ static void on_client_closed(struct arq_h3_stream *stream, void *user, bool clea
 	free_if_done(x);
 }
 
+/* As the request said, or by PRIORITY_UPDATE before or after it: RFC 9218, section 7. */
+static void pass_priority(const struct exchange *x)
+{
+	const struct arq_h3_priority priority = arq_h3_stream_priority(x->client);
+	(void)arq_h3_stream_set_priority(x->upstream, &priority); /* a wish */
+}
+
+static void on_client_priority(struct arq_h3_stream *stream, void *user)
+{
+	struct exchange *x = user;
+	(void)stream;
+	if (x->upstream && !x->over)
+		pass_priority(x);
+}
+
 static const struct arq_h3_stream_ops client_ops = {
 	.on_body = on_client_body,
 	.on_trailers = on_client_trailers,
@@ -231,6 +247,7 @@ static const struct arq_h3_stream_ops client_ops = {
 	.on_sent = on_client_sent,
 	.on_reset = on_client_reset,
 	.on_stop_sending = on_client_stop_sending,
+	.on_priority = on_client_priority,
 	.on_closed = on_client_closed,
 };
 
@@ -247,6 +264,31 @@ static void on_upstream_information(struct arq_h3_stream *stream, void *user,
 	/* One that cannot be passed on is no loss: it is a hint. */
 	size_t count = arq_fields_forward(response->fields, response->field_count, false, fields);
 	(void)arq_h3_stream_inform(x->client, response->status, fields, count);
+}
+
+/* The first value of a field; data NULL when there is none. */
+static struct arq_h3_text find_value(const struct arq_h3_field *fields, size_t count,
+				     const char *name)
+{
+	size_t length = strlen(name);
+	for (size_t i = 0; i < count; i++) {
+		if (fields[i].name.length == length &&
+		    memcmp(fields[i].name.data, name, length) == 0)
+			return fields[i].value;
+	}
+	return (struct arq_h3_text){0};
+}
+
+/* The upstream knows better what its response is: RFC 9218, section 8. */
+static void obey_priority(struct exchange *x, const struct arq_h3_response *response)
+{
+	struct arq_h3_text value = find_value(response->fields, response->field_count, "priority");
+	struct arq_h3_priority priority, asked;
+	if (!value.data)
+		return;
+	priority = asked = arq_h3_stream_priority(x->client);
+	if (arq_h3_priority_read(&priority, value) && !arq_h3_priority_equal(&priority, &asked))
+		(void)arq_h3_stream_set_priority(x->client, &priority);
 }
 
 static void on_upstream_response(struct arq_h3_stream *stream, void *user,
@@ -269,6 +311,7 @@ static void on_upstream_response(struct arq_h3_stream *stream, void *user,
 		return;
 	}
 	x->responded = true;
+	obey_priority(x, response);
 	arq_account_answered(&x->account, x->proxy, response->status);
 	arq_pool_report(&x->ticket, response->status < 500 ? ARQ_POOL_ANSWERED : ARQ_POOL_ERROR);
 }
@@ -453,6 +496,9 @@ static int start(struct arq_pool_ticket *ticket, struct arq_upstream *upstream)
 	}
 	x->proxy->counters.upstream_requests++;
 	arq_account_started(&x->account, x->proxy, ticket);
+	const struct arq_h3_priority now = arq_h3_stream_priority(x->client);
+	if (!arq_h3_priority_equal(&now, &x->priority))
+		pass_priority(x);
 	if (x->early.length)
 		request_body(x, x->early.data, x->early.length);
 	arq_message_body_clear(&x->early);
@@ -518,6 +564,10 @@ static int exchange_create(struct arq_proxy *proxy, struct arq_h3_stream *client
 	x->view = arq_view_get(proxy->view);
 	x->route = route;
 	x->client = client;
+	x->priority = (struct arq_h3_priority)ARQ_H3_PRIORITY_DEFAULT;
+	struct arq_h3_text wish = find_value(request->fields, request->field_count, "priority");
+	if (wish.data)
+		(void)arq_h3_priority_read(&x->priority, wish);
 	x->is_head = method_is(request->method, "HEAD");
 	x->idempotent = is_idempotent(request->method);
 	x->has_body = !end;
@@ -583,16 +633,11 @@ static uint64_t too_soon(const struct begin *begin)
  * it is a number. */
 static bool declares_too_much(const struct arq_route *route, const struct arq_h3_request *request)
 {
-	const struct arq_h3_text name = arq_h3_text("content-length");
+	struct arq_h3_text value =
+		find_value(request->fields, request->field_count, "content-length");
 	uint64_t length = 0;
-	for (size_t i = 0; i < request->field_count; i++) {
-		const struct arq_h3_field *field = &request->fields[i];
-		if (field->name.length != name.length ||
-		    memcmp(field->name.data, name.data, name.length) != 0)
-			continue;
-		for (size_t k = 0; k < field->value.length && length < UINT64_MAX / 16; k++)
-			length = length * 10 + (uint64_t)(field->value.data[k] - '0');
-	}
+	for (size_t i = 0; i < value.length && length < UINT64_MAX / 16; i++)
+		length = length * 10 + (uint64_t)(value.data[i] - '0');
 	return exceeds(route, length);
 }
 
