@@ -22,6 +22,7 @@ static const char usage_text[] =
 	"  --host NAME          asked for and sent as SNI (localhost); certificates are not "
 	"checked\n"
 	"  --path PATH          (/)\n"
+	"  --key NAME           a header field with another value in each request\n"
 	"  --connections N      open at a time (1)\n"
 	"  --streams N          requests under way on each (1); 0: none, connections stay idle\n"
 	"  --per-connection N   requests after which a connection makes way for a new one (never)\n"
@@ -77,6 +78,7 @@ static uint64_t nanoseconds(const char *text)
 static const struct option long_options[] = {
 	{"host", required_argument, NULL, 'h'},
 	{"path", required_argument, NULL, 'p'},
+	{"key", required_argument, NULL, 'k'},
 	{"connections", required_argument, NULL, 'c'},
 	{"streams", required_argument, NULL, 's'},
 	{"per-connection", required_argument, NULL, 'P'},
@@ -150,6 +152,9 @@ static void parse(struct command *command, int argc, char **argv)
 			break;
 		case 'p':
 			load->path = optarg;
+			break;
+		case 'k':
+			load->key = optarg;
 			break;
 		case 'C':
 			if (load->watched_count == WATCHED_MAX)

@@ -78,6 +78,7 @@ struct loader {
 	uint64_t begun; /* requests, in the measured time */
 	uint64_t finished; /* of these, answered or failed */
 	uint64_t under_way; /* requests, all */
+	uint64_t asked; /* requests, all that were ever put on the way */
 	uint64_t next_due; /* with a rate */
 	enum phase phase;
 	uint64_t phase_end;
@@ -265,11 +266,18 @@ static struct request *next_request(struct loader *loader)
 static bool ask(struct client *client, struct request *request)
 {
 	const struct load_options *options = client->loader->options;
+	char value[24];
+	const struct arq_h3_field key = {
+		arq_h3_text(options->key ? options->key : ""),
+		{value, (size_t)snprintf(value, sizeof(value), "%" PRIu64, client->loader->asked)},
+	};
 	const struct arq_h3_request message = {
 		.method = arq_h3_text("GET"),
 		.scheme = arq_h3_text("https"),
 		.authority = arq_h3_text(options->host),
 		.path = arq_h3_text(options->path),
+		.fields = &key,
+		.field_count = options->key != NULL,
 	};
 	struct arq_h3_stream *stream;
 
@@ -282,6 +290,7 @@ static bool ask(struct client *client, struct request *request)
 	client->under_way++;
 	client->loader->under_way++;
 	client->asked++;
+	client->loader->asked++;
 	return true;
 }
 

@@ -25,6 +25,7 @@ struct load_options {
 	union arq_address server;
 	const char *host; /* SNI and :authority */
 	const char *path;
+	const char *key; /* name of a field with another value in each request; NULL: none */
 	uint32_t connections;
 	uint32_t streams; /* requests under way on each; 0: connections idle */
 	uint32_t per_connection; /* requests after which it is replaced; 0: never */
