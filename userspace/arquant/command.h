@@ -33,6 +33,22 @@ int arq_command_trace(int argc, char **argv);
 int arq_command_sampler(int argc, char **argv);
 int arq_command_gateway(int argc, char **argv);
 
+/* A command that has commands of its own, as `arquant firewall apply`. */
+struct arq_subcommand {
+	const char *name; /* NULL: the end of the table */
+	int (*run)(int argc, char **argv); /* argv[0] is "firewall apply" */
+	const char *summary;
+};
+
+struct arq_command_group {
+	const char *verb; /* "firewall" */
+	const char *head; /* of its help: usage, and what it is about */
+	const struct arq_subcommand *subcommands;
+};
+
+/* Runs the subcommand that argv[1] names, or prints the help. Returns an exit status. */
+int arq_command_run_group(const struct arq_command_group *group, int argc, char **argv);
+
 /* Prints "arquant VERB: text" on stderr; returns ARQ_EXIT_FAILED. */
 int arq_command_fail(const char *verb, const struct arq_error *error);
 

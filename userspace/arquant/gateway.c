@@ -5,49 +5,24 @@
 #include "userspace/common/config.h"
 #include "userspace/common/control.h"
 
-#include <stdio.h>
-#include <string.h>
-
-static struct subcommand {
-	const char *name;
-	int (*run)(int argc, char **argv);
-	const char *summary;
-	char verb[24]; /* for messages about options */
-} subcommands[] = {
-	{"drain", arq_gateway_drain, "give a target no new requests", "gateway drain"},
-	{"reload", arq_gateway_reload, "have it read its configuration again", "gateway reload"},
-	{"status", arq_gateway_status, "show listeners, pools, targets and workers",
-	 "gateway status"},
-	{NULL, NULL, NULL, ""},
+static const struct arq_subcommand subcommands[] = {
+	{"drain", arq_gateway_drain, "give a target no new requests"},
+	{"reload", arq_gateway_reload, "have it read its configuration again"},
+	{"status", arq_gateway_status, "show listeners, pools, targets and workers"},
+	{0},
 };
-
-static int print_help(void)
-{
-	printf("Usage: arquant gateway WHAT [OPTION...]\n"
-	       "\n"
-	       "The arquantd that runs on this host.\n"
-	       "\n"
-	       "What:\n");
-	for (const struct subcommand *one = subcommands; one->name; one++)
-		printf("  %-10s %s\n", one->name, one->summary);
-	printf("\n"
-	       "'arquant gateway WHAT --help' tells more.\n");
-	return arq_command_finish("gateway");
-}
 
 int arq_command_gateway(int argc, char **argv)
 {
-	if (argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0))
-		return print_help();
-	if (argc < 2)
-		return arq_command_usage("gateway", "what to do is missing");
-	for (struct subcommand *one = subcommands; one->name; one++) {
-		if (strcmp(argv[1], one->name) == 0) {
-			argv[1] = one->verb;
-			return one->run(argc - 1, argv + 1);
-		}
-	}
-	return arq_command_usage("gateway", "'%.40s' is not known", argv[1]);
+	static const struct arq_command_group group = {
+		.verb = "gateway",
+		.head = "Usage: arquant gateway WHAT [OPTION...]\n"
+			"\n"
+			"The arquantd that runs on this host.\n",
+		.subcommands = subcommands,
+	};
+
+	return arq_command_run_group(&group, argc, argv);
 }
 
 /*
