@@ -7,6 +7,7 @@
 #include "test_proxy_lab.h"
 
 #include <criterion/criterion.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,7 +154,8 @@ Test(faults, hung_in_the_middle_of_the_answer)
 Test(faults, slow_but_moving)
 {
 	struct lab *lab = lab_start_with(1, QUICK, NULL);
-	struct lab_call call, upload = {.upload = 100000, .finish = false};
+	const uint64_t length = 100000;
+	struct lab_call call, upload = {.upload = length, .finish = false};
 	get(lab, &call, "/part/1000");
 	LAB_UNTIL(lab, call.response.length == 1000);
 	/* Longer than `stall`, `try` and `response` together, but never still. */
@@ -169,13 +171,15 @@ Test(faults, slow_but_moving)
 	cr_assert(call.response.complete);
 
 	/* Nor does an upload wait for an answer while it moves. */
+	const struct lab_request *hung = &lab->backends[0].requests[lab->backends[0].count];
 	lab_call(lab, &upload, "POST", "a.test", "/hang", true);
-	for (int i = 0; i < 40; i++) {
+	LAB_UNTIL(lab, hung->request.length == length);
+	for (uint64_t i = 1; i <= 40; i++) {
 		skip(lab, 100 * SECOND / 1000);
-		cr_assert_not_null(upload.stream, "after %d", i);
+		cr_assert_not_null(upload.stream, "after %" PRIu64, i);
 		cr_assert_eq(arq_h3_stream_write(upload.stream, (const uint8_t *)"y", 1), 1,
-			     "after %d", i);
-		lab_rest(lab, 10);
+			     "after %" PRIu64, i);
+		LAB_UNTIL(lab, hung->request.length == length + i);
 	}
 	expect_status(lab, &upload, 504, 0);
 	lab_stop(lab);
