@@ -288,7 +288,7 @@ Test(bundle, loads_two_interfaces_at_once, .init = setup, .fini = cleanup)
 
 /* The sanitizers check each access; what is left of the limits then finds only what runs wild. */
 #ifdef __SANITIZE_ADDRESS__
-#define SLOWER 4
+#define SLOWER 10
 #else
 #define SLOWER 1
 #endif
