@@ -26,6 +26,7 @@ struct addresses {
 	struct arq_bitmap *users; /* rules by set */
 	uint32_t *user_counts;
 	uint32_t *labels; /* by set */
+	size_t prefixes; /* of both families */
 };
 
 /* Prefixes of one family, and the table made of them. */
@@ -49,7 +50,7 @@ static bool asks(const struct arq_match_addresses *match)
 	return match->prefix_count || match->set_count;
 }
 
-/* Which rules have the condition, and who uses which set. */
+/* Which rules have the condition, who uses which set, and how many prefixes there are at most. */
 static void survey(struct addresses *a)
 {
 	for (uint32_t i = 0; i < a->ruleset->rule_count; i++) {
@@ -59,6 +60,7 @@ static void survey(struct addresses *a)
 			continue;
 		}
 		arq_bitmap_set(match->negate ? &a->negated : &a->plain, i);
+		a->prefixes += match->prefix_count;
 		for (uint32_t j = 0; j < match->set_count; j++) {
 			uint32_t set = match->sets[j];
 			uint64_t bit = 1ULL << i % 64;
@@ -68,27 +70,11 @@ static void survey(struct addresses *a)
 			a->labels[set] = a->user_counts[set] == 1 ? i : LABEL_SET + set;
 		}
 	}
+	for (uint32_t set = 0; set < a->ruleset->set_count; set++)
+		a->prefixes += a->user_counts[set] ? a->ruleset->sets[set].count : 0;
 }
 
 /* --- tables ----------------------------------------------------------------------------------- */
-
-static size_t count_prefixes(const struct addresses *a, int kind)
-{
-	const struct arq_ruleset *ruleset = a->ruleset;
-	size_t count = 0;
-
-	for (uint32_t i = 0; i < ruleset->rule_count; i++) {
-		const struct arq_match_addresses *match = match_of(a, i);
-		for (uint32_t j = 0; j < match->prefix_count; j++)
-			count += match->prefixes[j].family == kind;
-	}
-	for (uint32_t i = 0; i < ruleset->set_count; i++) {
-		const struct arq_set *set = &ruleset->sets[i];
-		for (size_t j = 0; a->user_counts[i] && j < set->count; j++)
-			count += set->entries[j].prefix.family == kind;
-	}
-	return count;
-}
 
 static void add(struct family *family, const struct arq_prefix *prefix, uint32_t label,
 		uint32_t expires, bool counted)
@@ -120,24 +106,26 @@ static void collect(struct family *family)
 	}
 }
 
-/* Makes the table of one family; alone in its thread. */
+/*
+ * Makes the table of one family; alone in its thread. The array has room for the other family, too:
+ * what is not written takes no memory.
+ */
 static void *build_table(void *context)
 {
 	struct family *family = context;
-	size_t count = count_prefixes(family->addresses, family->kind);
+	size_t most = family->addresses->prefixes;
 
-	if (count == 0)
-		return NULL;
-	family->entries = arq_large_alloc(count, sizeof(*family->entries));
+	family->entries = arq_large_alloc(most, sizeof(*family->entries));
 	if (!family->entries) {
 		family->status =
 			arq_error_set(&family->error, -ENOMEM,
-				      "no memory for %zu prefixes of rules and sets", count);
+				      "no memory for %zu prefixes of rules and sets", most);
 		return NULL;
 	}
 	collect(family);
-	family->status = arq_lookup_build(family->kind, family->entries, family->count,
-					  &family->lookup, &family->error);
+	if (family->count > 0)
+		family->status = arq_lookup_build(family->kind, family->entries, family->count,
+						  &family->lookup, &family->error);
 	free(family->entries);
 	return NULL;
 }

@@ -3,8 +3,8 @@
  * relay [OPTIONS] LISTEN:PORT SERVER:PORT
  *
  * A bad network between one client and a server: UDP datagrams both ways, late, lost or damaged,
- *and a NAT that forgets. For kernels without netem; what it does to a datagram hangs on a seed and
- *its number only.
+ * and a NAT that forgets. For kernels without netem; what it does to a datagram hangs on a seed
+ * and its number only.
  *
  *	--delay MS       each way
  *	--drop PERCENT   of the datagrams, each way

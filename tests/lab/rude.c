@@ -8,6 +8,7 @@
  * test-offenders.
  */
 #include "tests/bench/loop.h"
+#include "tests/lab/swallow.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,38 +29,6 @@ static void reset_all(struct arq_quic_connection *connection, void *user)
 	while (arq_quic_stream_open(connection, true, &stream) == 0)
 		arq_quic_stream_reset(connection, stream, 0);
 	arq_quic_connection_wake(connection);
-}
-
-static void ignore_data(struct arq_quic_connection *connection, void *user, int64_t stream,
-			uint64_t offset, const uint8_t *data, size_t length, bool fin)
-{
-	(void)user;
-	(void)offset;
-	(void)data;
-	(void)fin;
-	arq_quic_stream_consume(connection, stream, length);
-}
-
-static void ignore_two(struct arq_quic_connection *connection, void *user, int64_t stream,
-		       uint64_t one, uint64_t other)
-{
-	(void)connection;
-	(void)user;
-	(void)stream;
-	(void)one;
-	(void)other;
-}
-
-static void ignore_one(struct arq_quic_connection *connection, void *user, int64_t stream,
-		       uint64_t one)
-{
-	ignore_two(connection, user, stream, one, 0);
-}
-
-static void stream_closed(struct arq_quic_connection *connection, void *user, int64_t stream)
-{
-	(void)user;
-	arq_quic_stream_release(connection, stream);
 }
 
 static void send_nothing(struct arq_quic_connection *connection, void *user,
@@ -83,11 +52,11 @@ static void closed(struct arq_quic_connection *connection, void *user,
 static const struct arq_quic_ops ops = {
 	.ready = reset_all,
 	.streams_available = reset_all,
-	.stream_data = ignore_data,
-	.stream_acked = ignore_two,
-	.stream_reset = ignore_two,
-	.stop_sending = ignore_one,
-	.stream_closed = stream_closed,
+	.stream_data = swallow_data,
+	.stream_acked = swallow_two,
+	.stream_reset = swallow_two,
+	.stop_sending = swallow_stop_sending,
+	.stream_closed = swallow_closed,
 	.next_write = send_nothing,
 	.closed = closed,
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * An HTTP/3 client that stops reading, for test_arquantd_gateway.sh: no client that others wrote
- *can be told to.
+ * can be told to.
  *
  *	test_arquantd_reader ADDRESS:PORT PATH REQUESTS PAUSE_AFTER
  *

@@ -5,6 +5,7 @@
  * names or silence, memory comes back, and an honest connection beside it goes on.
  */
 #include "test_quic_echo.h"
+#include "tests/lab/swallow.h"
 #include "userspace/quic/tls.h"
 
 #include <criterion/criterion.h>
@@ -416,38 +417,6 @@ static void ignore_ready(struct arq_quic_connection *connection, void *user)
 	(void)user;
 }
 
-static void swallow(struct arq_quic_connection *connection, void *user, int64_t stream,
-		    uint64_t offset, const uint8_t *data, size_t length, bool fin)
-{
-	(void)user;
-	(void)offset;
-	(void)data;
-	(void)fin;
-	arq_quic_stream_consume(connection, stream, length);
-}
-
-static void ignore_two(struct arq_quic_connection *connection, void *user, int64_t stream,
-		       uint64_t one, uint64_t other)
-{
-	(void)connection;
-	(void)user;
-	(void)stream;
-	(void)one;
-	(void)other;
-}
-
-static void ignore_stop(struct arq_quic_connection *connection, void *user, int64_t stream,
-			uint64_t code)
-{
-	ignore_two(connection, user, stream, code, 0);
-}
-
-static void release(struct arq_quic_connection *connection, void *user, int64_t stream)
-{
-	(void)user;
-	arq_quic_stream_release(connection, stream);
-}
-
 static void ignore_close(struct arq_quic_connection *connection, void *user,
 			 const struct arq_quic_close *close)
 {
@@ -458,11 +427,11 @@ static void ignore_close(struct arq_quic_connection *connection, void *user,
 
 static const struct arq_quic_ops swallowing_ops = {
 	.ready = ignore_ready,
-	.stream_data = swallow,
-	.stream_acked = ignore_two,
-	.stream_reset = ignore_two,
-	.stop_sending = ignore_stop,
-	.stream_closed = release,
+	.stream_data = swallow_data,
+	.stream_acked = swallow_two,
+	.stream_reset = swallow_two,
+	.stop_sending = swallow_stop_sending,
+	.stream_closed = swallow_closed,
 	.closed = ignore_close,
 };
 

@@ -2,7 +2,7 @@
 /*
  * The options of the subcommands: each lists its own in a table, with the place where the value
  * goes; reading them, checking numbers and durations, and --help are here, once. A wrong one is
- *told on stderr in one line, with the way to the help.
+ * told on stderr in one line, with the way to the help.
  *
  *	struct options options = {0};
  *	const struct arq_option own[] = {

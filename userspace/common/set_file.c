@@ -460,19 +460,14 @@ static size_t cut(const char *text, size_t size, struct part parts[PARTS_MAX])
 	return count;
 }
 
+/* There is room for the entries. */
 static int append_part(struct parser *parser, const struct part *part)
 {
 	struct arq_set *set = parser->set;
 	const struct word tags = {part->set.tags + 1, part->set.tags_size - 1};
 	uint32_t base = 0;
 
-	if (set->count + part->set.count > ARQ_SET_ENTRIES_MAX)
-		return -E2BIG;
-	int status = 0;
-	if (tags.length > 0)
-		status = add_tag(parser, &tags, &base);
-	if (status == 0 && set->count + part->set.count > parser->capacity)
-		status = add_room(parser, set->count + part->set.count);
+	int status = tags.length > 0 ? add_tag(parser, &tags, &base) : 0;
 	for (size_t i = 0; i < part->set.count && status == 0; i++) {
 		struct arq_set_entry *entry = &set->entries[set->count++];
 		*entry = part->set.entries[i];
@@ -482,7 +477,7 @@ static int append_part(struct parser *parser, const struct part *part)
 	return status;
 }
 
-/* The first part's entries take the lead of the others'. After an error the set is as it was. */
+/* Adds what the parts say, in their order. After an error the set is as it was. */
 static int append_parts(struct arq_set *set, const struct part *parts, size_t count,
 			struct arq_error *error)
 {
@@ -491,9 +486,9 @@ static int append_parts(struct arq_set *set, const struct part *parts, size_t co
 
 	for (size_t i = 0; i < count; i++)
 		all += parts[i].set.count;
-	int status = begin_tags(&parser);
+	int status = all <= ARQ_SET_ENTRIES_MAX ? begin_tags(&parser) : -E2BIG;
 	if (status == 0)
-		status = add_room(&parser, all + 1);
+		status = add_room(&parser, all);
 	for (size_t i = 0; i < count && status == 0; i++)
 		status = append_part(&parser, &parts[i]);
 	if (status) {

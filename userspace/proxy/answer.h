@@ -16,8 +16,7 @@ struct arq_answer {
 	struct arq_view *view; /* whose configuration has the response; NULL: the program has it */
 };
 
-/* The response with a status that the proxy gives: 400, 404, 413, 421, 429, 500
- * to 504 or 508. */
+/* The response with a status that the proxy gives: 400, 404, 413, 421, 429, 500 to 504 or 508. */
 const struct arq_config_response *arq_answer_own(unsigned int status);
 
 /* An empty response with the status of a redirect. */

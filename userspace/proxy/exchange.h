@@ -25,10 +25,10 @@
  *						H3_REQUEST_CANCELLED
  *	no upstream to be had			502, 503 or 504, see pool.h
  *
- * The proxy answers by itself: routes with `respond` or `redirect`, 404 where no route matches, 400
- * where none can be told (route.h), 413 and 429 beyond the route's limits, 421 where a connection
- *of the host's own name would lead to another route, 500 where a rewrite gives no path, 501 for
- *CONNECT, 508 for a request that was here before.
+ * The proxy answers by itself: routes with `respond` or `redirect`, 404 where no route matches,
+ * 400 where none can be told (route.h), 413 and 429 beyond the route's limits, 421 where a
+ * connection of the host's own name would lead to another route, 500 where a rewrite gives no
+ * path, 501 for CONNECT, 508 for a request that was here before.
  */
 #ifndef ARQUANT_PROXY_EXCHANGE_H
 #define ARQUANT_PROXY_EXCHANGE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Raw QUIC streams: what clients open on connections of another ALPN than h3, carried on to
- *targets.
+ * targets.
  *
  * A session is a QUIC connection, of a client or to a target. A pair is two streams, one of which
  * the peer opened (`from`) and the other we opened for it (`to`). What comes on either goes into

@@ -6,7 +6,7 @@
  * of connection ids, the connections it accepted and those it opened, timers, and the order in
  * which connections may send. No function of it may be called from another thread; nothing in here
  * blocks, sleeps, starts a thread or reads a clock: every call that needs the time gets it as
- *`now`, nanoseconds of CLOCK_MONOTONIC, read once per round of the worker's loop:
+ * `now`, nanoseconds of CLOCK_MONOTONIC, read once per round of the worker's loop:
  *
  *	now = clock;
  *	while ((n = arq_io_receive(io, packets, ARQ_IO_BATCH)) > 0) {
