@@ -271,6 +271,26 @@ static int remove_all(struct arq_generations *generations, uint32_t number)
 	return status;
 }
 
+/*
+ * Returns when no packet is under way any more that asked for the generation's number before: one
+ * looks for the tables several times, and would meet some of the former rules and some of none, or
+ * of the next. A change of a map in a map waits for all programs that run; here of one that only
+ * serves this end.
+ */
+static int wait_for_programs(const struct arq_generations *generations)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, options, .inner_map_fd = generations->maps[MAP_LIVE]);
+	const uint32_t zero = 0;
+
+	int map = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, "arq_wait", sizeof(zero),
+				 sizeof(uint32_t), 1, &options);
+	if (map < 0)
+		return map;
+	int status = bpf_map_update_elem(map, &zero, &generations->maps[MAP_LIVE], BPF_ANY);
+	close(map);
+	return status;
+}
+
 int arq_generation_drop(struct arq_generations *generations)
 {
 	uint32_t current = arq_generations_current(generations);
@@ -280,7 +300,8 @@ int arq_generation_drop(struct arq_generations *generations)
 	/* A trial that ended leaves its word, which says the same as this one. */
 	store_word(generations, arq_generation_word(current, 0));
 	__atomic_store_n(&generations->live->shadow_until, 0, __ATOMIC_RELAXED);
-	return remove_all(generations, current ^ 1);
+	int status = wait_for_programs(generations);
+	return status ? status : remove_all(generations, current ^ 1);
 }
 
 /* Copies what of the image is in use. */
