@@ -146,8 +146,8 @@ struct arq_generation {
 
 /*
  * Of each CPU, for the packet under classification: its row by enum arq_rule_field; of fields that
- * are not in use, anything. In memory, of which the verifier remembers nothing: on the stack, where
- * it does, every field would double its work.
+ * are not in use, anything, but 0 of the field 0, which there is not. In memory, of which the
+ * verifier remembers nothing: on the stack, where it does, every field would double its work.
  */
 struct arq_rows {
 	__u32 numbers[1u << ARQ_ORDER_BITS];

@@ -435,6 +435,21 @@ static int compile_rules(struct compilation *c, const char *interface, struct ar
 	return 0;
 }
 
+/*
+ * Where no rule has a condition, the first row, which stands for the field after the last one
+ * (arq_rows.numbers), says that every rule matches.
+ */
+static int compile_none(struct compilation *c)
+{
+	struct arq_bitmap all;
+
+	if (c->image->fields)
+		return 0;
+	memcpy(all.words, c->image->valid, sizeof(all.words));
+	int row = arq_rows_find(c->store, &all);
+	return row < 0 ? row : 0;
+}
+
 static int compile_fields(struct compilation *c, struct arq_error *error)
 {
 	int status = compile_l4(c);
@@ -447,7 +462,7 @@ static int compile_fields(struct compilation *c, struct arq_error *error)
 		status = compile_bits(c, &bit_fields[i]);
 	for (uint32_t direction = 0; direction < 2 && status == 0; direction++)
 		status = arq_compile_addresses(c->ruleset, direction, c->compiled, c->store, error);
-	return status;
+	return status ? status : compile_none(c);
 }
 
 /* The fields in use, in the order in which the program looks at their rows. */

@@ -5,6 +5,7 @@
 
 #include <bpf/bpf.h>
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -73,6 +74,29 @@ Test(progs_firewall, decides_for_one_family)
 	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
 	cr_assert_eq(run_from(&firewall, 4, 1), XDP_PASS);
 	cr_assert_eq(run_from(&firewall, 6, 1), XDP_DROP);
+	fixture_unload(&firewall);
+	rules_destroy(ruleset);
+}
+
+/* More rules than one word of the bitmap has, and nothing of the packet that they ask for. */
+Test(progs_firewall, decides_without_conditions)
+{
+	struct fixture firewall;
+	char name[ARQ_RULE_NAME_MAX];
+
+	fixture_begin();
+	struct arq_ruleset *ruleset = rules_create();
+	for (int i = 0; i < 100; i++) {
+		snprintf(name, sizeof(name), "count-%d", i);
+		rules_add(ruleset, name, ARQ_RULE_COUNT);
+	}
+	rules_add(ruleset, "all", ARQ_RULE_DROP);
+	const struct arq_program_options options = {.first = true, .ruleset = ruleset};
+	fixture_load(&firewall, ARQ_PROGRAM_FIREWALL, &options, NULL, NULL);
+	cr_assert_eq(run_from(&firewall, 4, 1), XDP_DROP);
+	cr_assert_eq(run_from(&firewall, 6, 1), XDP_DROP);
+	struct arq_counters counters = fixture_counters(&firewall);
+	cr_assert_eq(counters.reasons[ARQ_REASON_RULE], 2);
 	fixture_unload(&firewall);
 	rules_destroy(ruleset);
 }
