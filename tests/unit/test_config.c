@@ -241,6 +241,14 @@ static const struct bad {
 	{GATEWAY "  pools: [{name: p, targets: [{address: \"[::1]:1\"}, {address: "
 		 "\"[::1]:1\"}]}]\n" ROUTE,
 	 "6:63: gateway.pools[0].targets[1].address: ", "target 0 of this pool already"},
+	{GATEWAY "  resolver: {servers: [ns.test]}\n" ROUTE,
+	 "6:24: gateway.resolver.servers[0]: ", "is no address"},
+	{GATEWAY "  resolver: {min_interval: 10ms}\n" ROUTE,
+	 "6:28: gateway.resolver.min_interval: ", "out of range"},
+	{GATEWAY "  resolver: {min_interval: 1m, max_interval: 5s}\n" ROUTE,
+	 "6:46: gateway.resolver.max_interval: ", "less than min_interval"},
+	{GATEWAY "  resolver: {attempts: 0}\n" ROUTE,
+	 "6:24: gateway.resolver.attempts: ", "from 1 to 10"},
 	{GATEWAY
 	 "  pools: [{name: p, targets: [{address: \"[::1]:1\", server_name: \"a b\"}]}]\n" ROUTE,
 	 "6:65: gateway.pools[0].targets[0].server_name: ", "is no host name"},
@@ -475,6 +483,12 @@ Test(config, fills_in_the_defaults)
 	cr_expect_null(gateway->routes[0].path);
 	cr_expect_str_eq(gateway->routes[0].respond->body, "");
 	cr_expect_str_eq(gateway->routes[0].respond->content_type, "text/plain; charset=utf-8");
+	cr_expect_eq(gateway->resolver.servers_count, 0);
+	cr_expect_eq(gateway->resolver.family, ARQ_CONFIG_FAMILY_ANY);
+	cr_expect_eq(gateway->resolver.attempts, 2);
+	cr_expect_eq(gateway->resolver.timeout_ns, 2000000000);
+	cr_expect_eq(gateway->resolver.min_interval_ns, 5000000000);
+	cr_expect_eq(gateway->resolver.max_interval_ns, 300000000000);
 	cr_expect_eq(gateway->limits.max_connections, 10000);
 	cr_expect_eq(gateway->limits.header_size, 16384);
 	cr_expect_eq(gateway->limits.idle_timeout_ns, 30000000000);
@@ -626,6 +640,13 @@ Test(config, shows_the_true_defaults)
 	cr_expect_eq(shown->gateway.pools[0].tls.verify, config->gateway.pools[0].tls.verify);
 	cr_expect_str_eq(shown->gateway.routes[2].respond->content_type,
 			 config->gateway.routes[0].respond->content_type);
+	cr_expect_eq(shown->gateway.resolver.family, config->gateway.resolver.family);
+	cr_expect_eq(shown->gateway.resolver.attempts, config->gateway.resolver.attempts);
+	cr_expect_eq(shown->gateway.resolver.timeout_ns, config->gateway.resolver.timeout_ns);
+	cr_expect_eq(shown->gateway.resolver.min_interval_ns,
+		     config->gateway.resolver.min_interval_ns);
+	cr_expect_eq(shown->gateway.resolver.max_interval_ns,
+		     config->gateway.resolver.max_interval_ns);
 	cr_expect_eq(shown->gateway.limits.max_connections, config->gateway.limits.max_connections);
 	cr_expect_eq(shown->gateway.limits.header_size, config->gateway.limits.header_size);
 	cr_expect_eq(shown->gateway.limits.idle_timeout_ns, config->gateway.limits.idle_timeout_ns);
@@ -633,6 +654,22 @@ Test(config, shows_the_true_defaults)
 		     config->gateway.limits.drain_timeout_ns);
 	arq_config_destroy(config);
 	arq_config_destroy(shown);
+}
+
+Test(config, reads_whom_names_are_asked_of)
+{
+	struct arq_config *config =
+		load(GATEWAY "  resolver: { servers: [192.0.2.53, '[2001:db8::1]:5353'], family: "
+			     "ipv4, min_interval: 10m }\n" ROUTE);
+	const struct arq_config_resolver *resolver = &config->gateway.resolver;
+	char text[ARQ_ADDRESS_TEXT_MAX];
+
+	cr_assert_eq(resolver->servers_count, 2);
+	cr_expect_str_eq(arq_address_format(&resolver->addresses[0], text), "192.0.2.53:53");
+	cr_expect_str_eq(arq_address_format(&resolver->addresses[1], text), "[2001:db8::1]:5353");
+	cr_expect_eq(resolver->family, ARQ_CONFIG_FAMILY_IPV4);
+	cr_expect_eq(resolver->max_interval_ns, resolver->min_interval_ns);
+	arq_config_destroy(config);
 }
 
 /* Every prefix of a good file, and every byte of it replaced: nothing may crash or leak. */

@@ -38,6 +38,31 @@ static const struct arq_config_pool *good(const char *pool, struct arq_config **
 	return &(*config)->gateway.pools[0];
 }
 
+Test(config_pool, a_target_is_an_address_or_a_name)
+{
+	struct arq_config *config;
+	const struct arq_config_pool *pool =
+		good("targets: ['127.0.0.1:1', 'API.internal:443', {address: 'b.test:1', "
+		     "server_name: c.test}]",
+		     &config);
+	cr_assert_eq(pool->targets[0].address.sa.sa_family, AF_INET);
+	cr_assert_null(pool->targets[0].host);
+	cr_assert_null(pool->targets[0].server_name);
+	cr_assert_eq(pool->targets[1].address.sa.sa_family, AF_UNSPEC);
+	cr_assert_str_eq(pool->targets[1].host, "api.internal");
+	cr_assert_eq(pool->targets[1].port, 443);
+	cr_assert_str_eq(pool->targets[1].server_name, "api.internal");
+	cr_assert_str_eq(pool->targets[2].server_name, "c.test");
+	cr_assert(arq_config_has_names(pool));
+	arq_config_destroy(config);
+
+	pool = good("targets: ['a.test:1'], tls: {server_name: d.test}", &config);
+	cr_assert_str_eq(pool->targets[0].server_name, "d.test");
+	arq_config_destroy(config);
+	cr_assert_not(arq_config_has_names(good(TARGET, &config)));
+	arq_config_destroy(config);
+}
+
 static const struct bad {
 	const char *pool;
 	const char *field;
@@ -47,6 +72,16 @@ static const struct bad {
 	 "gateway.pools[0].targets[0].weight: ", "from 1 to 1000"},
 	{"targets: [{address: '127.0.0.1:1', weight: 1001}]",
 	 "gateway.pools[0].targets[0].weight: ", "from 1 to 1000"},
+	{"targets: ['10.0.0.256:1']", "gateway.pools[0].targets[0].address: ", "nor name"},
+	{"targets: ['api.internal']", "gateway.pools[0].targets[0].address: ", "nor name"},
+	{"targets: ['api.internal:0']", "gateway.pools[0].targets[0].address: ", "nor name"},
+	{"targets: ['api.internal:65536']", "gateway.pools[0].targets[0].address: ", "nor name"},
+	{"targets: ['api..internal:1']", "gateway.pools[0].targets[0].address: ", "nor name"},
+	{"targets: ['api.1:1']", "gateway.pools[0].targets[0].address: ", "nor name"},
+	{"targets: ['a b:1']", "gateway.pools[0].targets[0].address: ", "nor name"},
+	{"targets: ['0.0.0.0:1']", "gateway.pools[0].targets[0].address: ", "no address to"},
+	{"targets: ['a.test:1', 'A.test:1']",
+	 "gateway.pools[0].targets[1].address: ", "target 0 of this pool already"},
 	{TARGET ", policy: best", "gateway.pools[0].policy: ", "consistent-hash"},
 	{TARGET ", hash: client", "gateway.pools[0].hash: ", "without 'policy: consistent-hash'"},
 	{TARGET ", policy: consistent-hash, hash: url", "gateway.pools[0].hash: ", "'header NAME'"},

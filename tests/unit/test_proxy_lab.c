@@ -13,6 +13,7 @@
 
 #define SECOND UINT64_C(1000000000)
 
+const struct arq_proxy_names *lab_names;
 struct arq_record_sink lab_sink;
 
 static uint64_t deadline_time;
@@ -657,6 +658,9 @@ static void configure(struct lab *lab, size_t targets, const char *pool, const c
 		fprintf(out, "      targets:\n");
 	for (size_t i = 0; i < targets; i++) {
 		arq_address_format(&lab->backends[i].address, text);
+		if (lab_names)
+			snprintf(text, sizeof(text), "b%zu.test:%u", i,
+				 arq_address_port(&lab->backends[i].address));
 		fprintf(out, "        - { address: \"%s\" }\n", text);
 	}
 	if (lab->raw)
@@ -678,8 +682,9 @@ static void start_proxy(struct lab *lab)
 
 	lab->upstream_io = open_io("0.0.0.0:1", NULL);
 	lab->front = create_endpoint();
-	cr_assert_eq(arq_proxy_shared_create(&lab->config->gateway, NULL, &lab->shared, &error), 0,
-		     "%s", error.text);
+	cr_assert_eq(arq_proxy_shared_create(&lab->config->gateway, NULL, lab_names, &lab->shared,
+					     &error),
+		     0, "%s", error.text);
 	const struct arq_proxy_options proxy = {.shared = lab->shared,
 						.endpoint = lab->front,
 						.upstream_v4 = lab->upstream_io,

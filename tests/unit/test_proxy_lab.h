@@ -9,6 +9,7 @@
 
 #include "userspace/http3/http3.h"
 #include "userspace/proxy/proxy.h"
+#include "userspace/proxy/roster.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -120,6 +121,12 @@ struct lab {
 
 /* Who takes the proxy's records; nobody unless it is set before a start. */
 extern struct arq_record_sink lab_sink;
+
+/*
+ * Who knows the addresses of names: then targets are b0.test, b1.test and so on, with the backends'
+ * ports. NULL, as at first: they are addresses.
+ */
+extern const struct arq_proxy_names *lab_names;
 
 /*
  * Starts everything and connects the client. `targets` of the pool "p": 1 to LAB_BACKENDS. Routes:

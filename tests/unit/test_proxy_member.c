@@ -12,12 +12,14 @@
 static struct arq_config_target targets[TARGETS];
 static struct arq_config_pool config;
 static struct arq_pool_context context;
+static struct arq_roster *roster;
 static struct arq_members *members;
 static struct arq_pool *pool;
 
 static void set_up(void)
 {
 	static char texts[TARGETS][ARQ_ADDRESS_TEXT_MAX], name[] = "pool";
+	static struct arq_config_health health;
 	for (size_t i = 0; i < TARGETS; i++) {
 		snprintf(texts[i], sizeof(texts[i]), "127.0.0.1:%zu", i + 1);
 		targets[i] = (struct arq_config_target){.address_text = texts[i], .weight = 1};
@@ -28,6 +30,7 @@ static void set_up(void)
 		.targets = targets,
 		.targets_count = TARGETS,
 		.policy = ARQ_CONFIG_ROUND_ROBIN,
+		.health = &health,
 		.panic_threshold = 1,
 		.limits = {.waiting = 10},
 		.ejection = {.failures = 3,
@@ -41,9 +44,10 @@ static void set_up(void)
 
 static void start(void)
 {
-	cr_assert_eq(arq_members_create(&config, NULL, &members), 0);
+	cr_assert_eq(arq_roster_create(&config, NULL, NULL, &roster), 0);
+	members = roster->members;
 	const struct arq_pool_options options = {.config = &config,
-						 .members = members,
+						 .roster = roster,
 						 .application = &arq_upstream_h3,
 						 .context = &context};
 	cr_assert_eq(arq_pool_create(&options, &pool), 0);
@@ -52,7 +56,7 @@ static void start(void)
 static void tear_down(void)
 {
 	arq_pool_destroy(pool);
-	arq_members_put(members);
+	arq_roster_put(roster);
 	arq_tally_destroy(context.tally);
 }
 
@@ -158,6 +162,7 @@ Test(member, verdicts_of_checks_and_drains_hold_until_they_are_taken_back)
 
 Test(member, state_is_kept_by_address_over_a_change_of_the_pool)
 {
+	struct arq_roster *other;
 	struct arq_members *after;
 	struct arq_member_status status;
 	unsigned int count;
@@ -172,9 +177,8 @@ Test(member, state_is_kept_by_address_over_a_change_of_the_pool)
 	for (size_t i = 1; i < TARGETS; i++)
 		targets[i - 1].address_text = targets[i].address_text;
 	targets[3].address_text = fresh;
-	struct arq_config_health health = {0};
-	config.health = &health;
-	cr_assert_eq(arq_members_create(&config, members, &after), 0);
+	cr_assert_eq(arq_roster_create(&config, NULL, roster, &other), 0);
+	after = other->members;
 	arq_member_status(after, 0, context.now, &status);
 	cr_assert_str_eq(status.address, "127.0.0.1:2");
 	cr_assert_not(status.healthy);
@@ -185,13 +189,14 @@ Test(member, state_is_kept_by_address_over_a_change_of_the_pool)
 	cr_assert(status.drained);
 	arq_member_status(after, 3, context.now, &status);
 	cr_assert(status.healthy && !status.drained && status.ejected_for == 0);
-	arq_members_put(after);
+	arq_roster_put(other);
 
 	/* Without checks, nothing would ever find it well again. */
 	config.health = NULL;
-	cr_assert_eq(arq_members_create(&config, members, &after), 0);
+	cr_assert_eq(arq_roster_create(&config, NULL, roster, &other), 0);
+	after = other->members;
 	cr_assert(arq_member_usable(after, 0, context.now));
-	arq_members_put(after);
+	arq_roster_put(other);
 	targets[0].address_text = gone;
 }
 
@@ -204,7 +209,7 @@ static void count_choices(uint32_t counts[TARGETS])
 	for (size_t i = 0; i < 1000; i++) {
 		const struct arq_pool_target *chosen = pool_choose(pool, 0, NULL);
 		cr_assert_not_null(chosen);
-		counts[target_index(chosen)]++;
+		counts[chosen->index]++;
 	}
 }
 
@@ -227,7 +232,7 @@ Test(member, what_is_not_usable_gets_nothing_while_there_are_others)
 	start();
 	expect_choices(250, 250, 250, 250);
 	set_healthy(0, false);
-	pool->targets[1].unreachable = true;
+	pool->targets[1]->unreachable = true;
 	expect_choices(0, 0, 500, 500);
 }
 
@@ -287,10 +292,10 @@ Test(member, another_is_not_the_one_before)
 	targets[3].backup = true;
 	start();
 	for (size_t i = 0; i < 100; i++)
-		cr_assert_neq(pool_choose(pool, 0, &pool->targets[1]), &pool->targets[1]);
+		cr_assert_neq(pool_choose(pool, 0, pool->targets[1]), pool->targets[1]);
 	set_healthy(0, false);
 	set_healthy(2, false);
-	cr_assert_eq(pool_choose(pool, 0, &pool->targets[1]), &pool->targets[3]);
+	cr_assert_eq(pool_choose(pool, 0, pool->targets[1]), pool->targets[3]);
 }
 
 Test(member, slow_start_gives_a_growing_share)

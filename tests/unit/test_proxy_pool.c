@@ -12,7 +12,7 @@ static struct arq_config_pool config = {
 	.policy = ARQ_CONFIG_CONSISTENT_HASH,
 };
 static struct arq_pool_context context;
-static struct arq_members *members;
+static struct arq_roster *roster;
 static struct arq_pool *pool;
 static union arq_address client, other;
 
@@ -23,9 +23,9 @@ static void set_up(void)
 	config.name = name;
 	cr_assert_eq(arq_tally_create(&context.tally), 0);
 	cr_assert_eq(arq_address_parse(&target.address, text), 0);
-	cr_assert_eq(arq_members_create(&config, NULL, &members), 0);
+	cr_assert_eq(arq_roster_create(&config, NULL, NULL, &roster), 0);
 	const struct arq_pool_options options = {.config = &config,
-						 .members = members,
+						 .roster = roster,
 						 .application = &arq_upstream_h3,
 						 .context = &context};
 	cr_assert_eq(arq_pool_create(&options, &pool), 0);
@@ -36,7 +36,7 @@ static void set_up(void)
 static void tear_down(void)
 {
 	arq_pool_destroy(pool);
-	arq_members_put(members);
+	arq_roster_put(roster);
 	arq_tally_destroy(context.tally);
 }
 

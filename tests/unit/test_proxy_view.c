@@ -44,8 +44,8 @@ static void generation_make(struct lab *lab, const struct arq_proxy_shared *prev
 	made->gateway.pools = &made->pool;
 	made->gateway.routes = made->routes;
 	made->gateway.routes_count = 2;
-	cr_assert_eq(arq_proxy_shared_create(&made->gateway, previous, &made->shared, &error), 0,
-		     "%s", error.text);
+	cr_assert_eq(arq_proxy_shared_create(&made->gateway, previous, NULL, &made->shared, &error),
+		     0, "%s", error.text);
 	arq_proxy_shared_on_release(made->shared, on_release, made);
 }
 

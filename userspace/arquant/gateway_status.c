@@ -15,8 +15,11 @@
 static const char help[] =
 	"Usage: arquant gateway status [OPTION...]\n"
 	"\n"
-	"Shows the arquantd that runs: generation of its configuration, listeners, and for each\n"
-	"worker connections, requests, packets and memory. All counters are in the JSON.\n"
+	"Shows the arquantd that runs: generation of its configuration, listeners, targets of "
+	"pools,\n"
+	"names of targets with the age of their answer, and for each worker connections, "
+	"requests,\n"
+	"packets and memory. All counters are in the JSON.\n"
 	"\n" ARQ_GATEWAY_PLACE_HELP "  -j, --json         print JSON, as /usr/share/arquant/"
 	"gateway-status.schema.json says\n"
 	"  -h, --help         print this\n";
@@ -84,6 +87,25 @@ static void print_pools(struct json_object *list)
 	}
 }
 
+static void print_names(struct json_object *list)
+{
+	if (!list || json_object_array_length(list) == 0)
+		return;
+	printf("\n%-24s %9s %9s %8s  %s\n", "NAME", "ADDRESSES", "AGE", "NEXT", "LAST QUESTION");
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+		const char *error = text(one, "error");
+		char age[24] = "never";
+		if (get(one, "age_ms"))
+			snprintf(age, sizeof(age), "%.1f s",
+				 (double)json_object_get_int64(get(one, "age_ms")) / 1e3);
+		printf("%-24s %9zu %9s %6.1f s  %s\n", text(one, "name"),
+		       json_object_array_length(get(one, "addresses")), age,
+		       (double)json_object_get_int64(get(one, "next_ms")) / 1e3,
+		       error[0] ? error : "answered");
+	}
+}
+
 static void print_workers(struct json_object *list)
 {
 	static const struct {
@@ -127,6 +149,7 @@ static int print(struct json_object *answer, bool as_json)
 		print_listeners(get(status, "listeners"));
 		printf("\n");
 		print_pools(get(status, "pools"));
+		print_names(get(status, "names"));
 		printf("\n");
 		print_workers(get(status, "workers"));
 	}

@@ -10,10 +10,12 @@
 #include "userspace/arquantd/metrics.h"
 #include "userspace/arquantd/privileges.h"
 #include "userspace/arquantd/reload.h"
+#include "userspace/arquantd/resolver.h"
 #include "userspace/arquantd/sandbox.h"
 #include "userspace/arquantd/secret.h"
 #include "userspace/arquantd/status.h"
 #include "userspace/arquantd/worker.h"
+#include "userspace/common/clock.h"
 #include "userspace/common/log.h"
 
 #include <errno.h>
@@ -43,6 +45,7 @@ struct daemon {
 	struct arq_generation_secrets secrets;
 	struct arq_worker_shared shared;
 	struct arq_worker **workers;
+	struct arq_resolver *resolver;
 	struct arq_control *control; /* NULL: there is none */
 	struct arq_exporter *exporter; /* NULL: nobody may ask for metrics */
 	struct arq_metrics_reloads reloads;
@@ -66,13 +69,14 @@ static int prepare(struct daemon *daemon, struct arq_config *config, struct arq_
 		arq_config_destroy(config);
 		return arq_error_set(error, code, "%s", strerror(-code));
 	}
-	code = arq_generation_create(config, NULL, &daemon->secrets, &daemon->generation, error);
+	code = arq_generation_create(config, NULL, &daemon->secrets, NULL, &daemon->generation,
+				     error);
 	if (code != 0)
 		return code;
 	daemon->first = arq_proxy_shared_get(daemon->generation->proxy);
 	daemon->gateway = &daemon->generation->config->gateway;
 	memcpy(daemon->shared.secret, daemon->secrets.secret, sizeof(daemon->shared.secret));
-	return 0;
+	return arq_resolver_create(&daemon->resolver);
 }
 
 static void discard(struct daemon *daemon)
@@ -80,6 +84,7 @@ static void discard(struct daemon *daemon)
 	struct arq_worker_shared *shared = &daemon->shared;
 	arq_control_close(daemon->control);
 	arq_exporter_close(daemon->exporter);
+	arq_resolver_destroy(daemon->resolver);
 	for (uint16_t i = 0; daemon->workers && i < shared->workers; i++)
 		arq_worker_destroy(daemon->workers[i]);
 	free(daemon->workers);
@@ -122,9 +127,14 @@ static int reload(struct daemon *daemon, struct arq_error *error)
 {
 	if (daemon->ends)
 		return arq_error_set(error, -ESHUTDOWN, "arquantd is ending; it reloads nothing");
+	const struct arq_reload_parts parts = {
+		.secrets = &daemon->secrets,
+		.resolver = daemon->resolver,
+		.workers = daemon->workers,
+		.workers_count = daemon->shared.workers,
+	};
 	notify_reloading();
-	int code = arq_reload(&daemon->generation, &daemon->secrets, daemon->workers,
-			      daemon->shared.workers, error);
+	int code = arq_reload(&daemon->generation, &parts, error);
 	if (code == 0)
 		arq_log(ARQ_LOG_INFO, "reloaded %s: generation %u",
 			daemon->generation->config->path, daemon->generation->number);
@@ -159,6 +169,7 @@ static struct json_object *answer_status(struct daemon *daemon)
 		.workers = daemon->workers,
 		.workers_count = daemon->shared.workers,
 		.access_log = daemon->shared.access_log,
+		.resolver = daemon->resolver,
 		.draining = daemon->ends > 0,
 	};
 	struct json_object *answer = json_object_new_object();
@@ -176,8 +187,8 @@ static struct json_object *answer_drain(struct daemon *daemon, struct json_objec
 		return arq_control_error("a \"target\" is missing");
 	const char *address = json_object_get_string(target);
 	if (arq_status_drain(daemon->generation, address, drain) == 0)
-		return arq_control_error("no pool has a target of that address; write it as the "
-					 "configuration does ('arquant gateway status --json')");
+		return arq_control_error("no pool has a target of that address or name; write it "
+					 "with its port ('arquant gateway status --json')");
 	arq_log(ARQ_LOG_INFO, "target %s: %s", address,
 		drain ? "drained, it gets no new requests" : "gets requests again");
 	answer = json_object_new_object();
@@ -217,6 +228,37 @@ static int open_control(struct daemon *daemon, struct arq_error *error)
 	return 0;
 }
 
+/* --- names of targets ------------------------------------------------------------------------- */
+
+/* Where addresses have changed, pools get other targets. */
+static void refresh(struct daemon *daemon)
+{
+	int changed = arq_proxy_shared_refresh(daemon->generation->proxy,
+					       arq_resolver_names(daemon->resolver));
+	int code = changed < 0 ? changed : 0;
+	for (uint16_t i = 0; changed != 0 && i < daemon->shared.workers; i++) {
+		int one = arq_worker_refresh(daemon->workers[i]);
+		if (one != 0 && one != -ESHUTDOWN)
+			code = one;
+	}
+	if (code != 0)
+		arq_log(ARQ_LOG_ERROR, "some pools keep the former addresses of names: %s",
+			strerror(-code));
+}
+
+/* A name that nobody knows is no reason not to start: its targets come later. */
+static int begin_names(struct daemon *daemon, struct arq_error *error)
+{
+	int code = arq_resolver_configure(daemon->resolver, daemon->gateway,
+					  arq_worker_families(daemon->workers[0]), error);
+	if (code != 0)
+		return code;
+	arq_resolver_settle(daemon->resolver, ARQ_RELOAD_NAMES_PATIENCE);
+	if (arq_resolver_serve(daemon->resolver))
+		refresh(daemon);
+	return 0;
+}
+
 /* --- metrics ---------------------------------------------------------------------------------- */
 
 static char *metrics_text(void *user, size_t *length)
@@ -228,6 +270,7 @@ static char *metrics_text(void *user, size_t *length)
 		.workers_count = daemon->shared.workers,
 		.access_log = daemon->shared.access_log,
 		.offenders = daemon->shared.offenders,
+		.resolver = daemon->resolver,
 		.reloads = daemon->reloads,
 		.draining = daemon->ends > 0,
 		.started = daemon->started,
@@ -348,6 +391,8 @@ static int start(struct daemon *daemon, struct arq_error *error)
 	if (code == 0 && daemon->shared.access_log)
 		code = arq_access_log_start(daemon->shared.access_log, error);
 	if (code == 0)
+		code = begin_names(daemon, error);
+	if (code == 0)
 		code = start_workers(daemon);
 	if (code == 0) {
 		code = arq_bindings_register(&daemon->bindings, error);
@@ -404,9 +449,7 @@ static void feed_watchdog(struct daemon *daemon)
 
 static uint64_t clock_ms(void)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+	return arq_clock_now() / 1000000u;
 }
 
 /* When the watchdog wants to be fed: by the clock, for others may wake us all the time. */
@@ -437,6 +480,9 @@ static void watchdog_run(struct watchdog *watchdog, struct daemon *daemon)
 static int patience(const struct daemon *daemon, const struct watchdog *watchdog)
 {
 	int timeout = daemon->exporter ? arq_exporter_timeout(daemon->exporter) : -1;
+	int names = arq_resolver_timeout(daemon->resolver);
+	if (names >= 0 && (timeout < 0 || names < timeout))
+		timeout = names;
 	if (watchdog->interval == 0)
 		return timeout;
 	uint64_t now = clock_ms(), left = watchdog->due > now ? watchdog->due - now : 0;
@@ -468,6 +514,7 @@ static void attend(struct daemon *daemon)
 		{.fd = daemon->control ? arq_control_fd(daemon->control) : -1, .events = POLLIN},
 		{.fd = daemon->exporter ? arq_exporter_fd(daemon->exporter) : -1, .events = POLLIN},
 		{.fd = arq_offenders_fd(offenders), .events = POLLIN},
+		{.fd = arq_resolver_fd(daemon->resolver), .events = POLLIN},
 	};
 	struct watchdog watchdog = watchdog_begin();
 	uint64_t ended = 0;
@@ -487,6 +534,9 @@ static void attend(struct daemon *daemon)
 			arq_offenders_serve(
 				offenders,
 				daemon->generation->config->gateway.limits.block_abuse_ns);
+		/* Last: what came before may have changed whom it asks for. */
+		if (arq_resolver_serve(daemon->resolver))
+			refresh(daemon);
 		take_ends(daemon, &ended);
 	}
 }

@@ -50,7 +50,8 @@ static void release_config(void *config)
 
 int arq_generation_create(struct arq_config *config, const struct arq_generation *previous,
 			  struct arq_generation_secrets *secrets,
-			  struct arq_generation **generation, struct arq_error *error)
+			  const struct arq_proxy_names *names, struct arq_generation **generation,
+			  struct arq_error *error)
 {
 	struct arq_generation *made = calloc(1, sizeof(*made));
 	if (!made) {
@@ -68,7 +69,7 @@ int arq_generation_create(struct arq_config *config, const struct arq_generation
 		code = create_tls(made, previous, secrets, error);
 	if (code == 0)
 		code = arq_proxy_shared_create(&config->gateway, previous ? previous->proxy : NULL,
-					       &made->proxy, error);
+					       names, &made->proxy, error);
 	if (code != 0) {
 		code = arq_error_set(error, code, "%s", strerror(-code));
 		arq_generation_destroy(made);

@@ -32,11 +32,13 @@ struct arq_generation {
 /*
  * Reads the files that the configuration names and compiles it. `config` is taken over, also when
  * this fails. `previous` is the generation in force, or NULL: what it has unchanged is used on.
+ * `names` knows the addresses of names; NULL: nobody does yet.
  * Returns 0 and *generation, or a negative errno with the reason in `error`.
  */
 int arq_generation_create(struct arq_config *config, const struct arq_generation *previous,
 			  struct arq_generation_secrets *secrets,
-			  struct arq_generation **generation, struct arq_error *error);
+			  const struct arq_proxy_names *names, struct arq_generation **generation,
+			  struct arq_error *error);
 
 /* NULL is allowed. */
 void arq_generation_destroy(struct arq_generation *generation);

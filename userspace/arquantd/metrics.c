@@ -2,6 +2,7 @@
 #include "userspace/arquantd/metrics.h"
 
 #include "userspace/arquantd/exposition.h"
+#include "userspace/common/clock.h"
 #include "userspace/proxy/member.h"
 #include "userspace/proxy/tally.h"
 
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LENGTH(list) (sizeof(list) / sizeof((list)[0]))
@@ -318,7 +318,8 @@ write_states(struct arq_exposition *out, const struct metric *metric, const stru
 			arq_member_status(members, j, reading->now, &status);
 			const struct arq_label labels[] = {
 				{"pool", generation->config->gateway.pools[i].name},
-				{"target", status.address},
+				{"target", status.configured},
+				{"address", status.address},
 			};
 			arq_exposition_integer(out, metric->name, labels, LENGTH(labels),
 					       value(members, j, reading->now));
@@ -434,6 +435,67 @@ static void write_offenders(struct arq_exposition *out, const struct metric *met
 	arq_exposition_integer(out, metric->name, &results[0], 1, counters.blocked);
 	arq_exposition_integer(out, metric->name, &results[1], 1, counters.refused);
 	arq_exposition_integer(out, metric->name, &results[2], 1, counters.lost);
+}
+
+static void write_questions(struct arq_exposition *out, const struct metric *metric,
+			    const struct reading *reading)
+{
+	static const struct arq_label results[] = {{"result", "asked"}, {"result", "failed"}};
+	const struct arq_resolver_counters counters = arq_resolver_read(reading->source->resolver);
+	arq_exposition_integer(out, metric->name, &results[0], 1, counters.questions);
+	arq_exposition_integer(out, metric->name, &results[1], 1, counters.failures);
+}
+
+static void write_name_changes(struct arq_exposition *out, const struct metric *metric,
+			       const struct reading *reading)
+{
+	arq_exposition_integer(out, metric->name, NULL, 0,
+			       arq_resolver_read(reading->source->resolver).changes);
+}
+
+/* Something of each name of the configuration. */
+static void write_names(struct arq_exposition *out, const struct metric *metric,
+			const struct reading *reading,
+			uint64_t (*value)(const struct arq_resolver_name *name))
+{
+	const struct arq_resolver_name *name;
+	for (size_t i = 0; (name = arq_resolver_at(reading->source->resolver, i)); i++)
+		arq_exposition_integer(out, metric->name, &(struct arq_label){"name", name->text},
+				       1, value(name));
+}
+
+static uint64_t address_count(const struct arq_resolver_name *name)
+{
+	return name->count;
+}
+
+static uint64_t is_failing(const struct arq_resolver_name *name)
+{
+	return name->failures > 0;
+}
+
+static void write_name_addresses(struct arq_exposition *out, const struct metric *metric,
+				 const struct reading *reading)
+{
+	write_names(out, metric, reading, address_count);
+}
+
+static void write_name_failing(struct arq_exposition *out, const struct metric *metric,
+			       const struct reading *reading)
+{
+	write_names(out, metric, reading, is_failing);
+}
+
+static void write_name_age(struct arq_exposition *out, const struct metric *metric,
+			   const struct reading *reading)
+{
+	const struct arq_resolver_name *name;
+	for (size_t i = 0; (name = arq_resolver_at(reading->source->resolver, i)); i++) {
+		if (name->answered)
+			arq_exposition_seconds(out, metric->name,
+					       &(struct arq_label){"name", name->text}, 1,
+					       reading->now - name->answered);
+	}
 }
 
 static void write_draining(struct arq_exposition *out, const struct metric *metric,
@@ -573,16 +635,31 @@ static const struct metric metrics[] = {
 	OTHER("arquant_target_connections", "gauge", "pool, target",
 	      "Connections to a target, being made and ending ones included.",
 	      write_target_connections),
-	OTHER("arquant_target_usable", "gauge", "pool, target",
+	OTHER("arquant_target_usable", "gauge", "pool, target, address",
 	      "1 when a target is healthy and neither drained nor ejected.", write_usable),
-	OTHER("arquant_target_healthy", "gauge", "pool, target",
+	OTHER("arquant_target_healthy", "gauge", "pool, target, address",
 	      "0 when a target's checks fail; 1 without any.", write_healthy),
-	OTHER("arquant_target_drained", "gauge", "pool, target",
+	OTHER("arquant_target_drained", "gauge", "pool, target, address",
 	      "1 when an operator drained a target.", write_drained),
-	OTHER("arquant_target_ejected", "gauge", "pool, target",
+	OTHER("arquant_target_ejected", "gauge", "pool, target, address",
 	      "1 while a target is ejected for failures in a row.", write_ejected),
-	OTHER("arquant_target_ejections_total", "counter", "pool, target",
+	OTHER("arquant_target_ejections_total", "counter", "pool, target, address",
 	      "Times a target was ejected.", write_ejections),
+
+	OTHER("arquant_names_questions_total", "counter", "result",
+	      "Questions to name servers for addresses of targets, a family of a name each; "
+	      "failed: of these, without an answer.",
+	      write_questions),
+	OTHER("arquant_names_changes_total", "counter", NULL,
+	      "Times the addresses of a name changed.", write_name_changes),
+	OTHER("arquant_name_addresses", "gauge", "name",
+	      "Addresses of a target's name, each a target.", write_name_addresses),
+	OTHER("arquant_name_answer_age_seconds", "gauge", "name",
+	      "Since name servers last said them; none before the first time.", write_name_age),
+	OTHER("arquant_name_failing", "gauge", "name",
+	      "1 when the last question failed or found nothing; its addresses are those of "
+	      "before.",
+	      write_name_failing),
 
 	WORKERS("arquant_quic_connections", "gauge", "worker",
 		"QUIC connections of both roles, in handshake or established.", quic_connections),
@@ -725,13 +802,6 @@ bool arq_metrics_has(size_t offset)
 /* --- reading ------------------------------------------------------------------------------------
  */
 
-static uint64_t clock_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void reading_free(struct reading *reading)
 {
 	free(reading->counters);
@@ -758,7 +828,7 @@ static void sum_pools(struct reading *reading)
 
 static bool read_all(struct reading *reading, const struct arq_metrics_source *source)
 {
-	*reading = (struct reading){.source = source, .now = clock_now()};
+	*reading = (struct reading){.source = source, .now = arq_clock_now()};
 	reading->counters = calloc(source->workers_count, sizeof(*reading->counters));
 	reading->there = calloc(source->workers_count, sizeof(*reading->there));
 	if (!reading->counters || !reading->there || arq_tally_create(&reading->tally) != 0 ||

@@ -13,6 +13,7 @@
 #define ARQUANT_ARQUANTD_METRICS_H
 
 #include "userspace/arquantd/generation.h"
+#include "userspace/arquantd/resolver.h"
 #include "userspace/arquantd/worker.h"
 
 #include <stdbool.h>
@@ -31,6 +32,7 @@ struct arq_metrics_source {
 	uint16_t workers_count;
 	const struct arq_access_log *access_log; /* NULL: there is none */
 	const struct arq_offenders *offenders; /* NULL: nobody blocks them */
+	const struct arq_resolver *resolver;
 	struct arq_metrics_reloads reloads;
 	bool draining;
 	double started; /* seconds since 1970 */

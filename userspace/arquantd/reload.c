@@ -19,13 +19,31 @@ static int explain(const struct arq_config *config, int code, struct arq_error *
 				config->gateway.user, config->gateway.user);
 }
 
-static int load(const struct arq_generation *now, struct arq_generation_secrets *secrets,
+/* Its names are known, as far as they can be, before requests go by them. */
+static int learn_names(const struct arq_reload_parts *parts, const struct arq_config *config,
+		       struct arq_error *error)
+{
+	int code = arq_resolver_configure(parts->resolver, &config->gateway,
+					  arq_worker_families(parts->workers[0]), error);
+	if (code == 0)
+		arq_resolver_settle(parts->resolver, ARQ_RELOAD_NAMES_PATIENCE);
+	return code;
+}
+
+static int load(const struct arq_generation *now, const struct arq_reload_parts *parts,
 		struct arq_generation **next, struct arq_error *error)
 {
 	struct arq_config *config;
 	int code = arq_config_load(now->config->path, &config, error);
-	if (code == 0)
-		code = arq_generation_create(config, now, secrets, next, error);
+	if (code != 0)
+		return explain(now->config, code, error);
+	code = learn_names(parts, config, error);
+	if (code != 0) {
+		arq_config_destroy(config);
+		return code;
+	}
+	code = arq_generation_create(config, now, parts->secrets,
+				     arq_resolver_names(parts->resolver), next, error);
 	if (code != 0)
 		return explain(now->config, code, error);
 	code = arq_generation_check_change(now, *next, error);
@@ -34,36 +52,49 @@ static int load(const struct arq_generation *now, struct arq_generation_secrets 
 	return code;
 }
 
-static int switch_all(const struct arq_generation *next, struct arq_worker *const *workers,
-		      size_t count, struct arq_error *error)
+static int switch_all(const struct arq_generation *next, const struct arq_reload_parts *parts,
+		      struct arq_error *error)
 {
 	int code = 0;
 	size_t ready = 0;
-	while (ready < count && code == 0) {
-		code = arq_worker_prepare(workers[ready], next, error);
+	while (ready < parts->workers_count && code == 0) {
+		code = arq_worker_prepare(parts->workers[ready], next, error);
 		if (code == 0)
 			ready++;
 	}
 	for (size_t i = 0; i < ready; i++) {
 		if (code == 0)
-			arq_worker_switch(workers[i]);
+			arq_worker_switch(parts->workers[i]);
 		else
-			arq_worker_discard(workers[i]);
+			arq_worker_discard(parts->workers[i]);
 	}
 	return code;
 }
 
-int arq_reload(struct arq_generation **generation, struct arq_generation_secrets *secrets,
-	       struct arq_worker *const *workers, size_t count, struct arq_error *error)
+/* The names that are asked for from now on are those of the generation in force. */
+static void settle_names(const struct arq_reload_parts *parts, const struct arq_generation *now,
+			 bool changed)
 {
-	struct arq_generation *next, *before = *generation;
-	int code = load(before, secrets, &next, error);
-	if (code != 0)
-		return code;
-	code = switch_all(next, workers, count, error);
-	if (code == 0)
-		*generation = next;
-	arq_generation_destroy(code == 0 ? before : next);
+	struct arq_error error = {0};
+	if (!changed && arq_resolver_configure(parts->resolver, &now->config->gateway,
+					       arq_worker_families(parts->workers[0]), &error) != 0)
+		arq_log(ARQ_LOG_ERROR, "names of targets are asked for no more: %s", error.text);
+	else
+		arq_resolver_forget(parts->resolver);
+}
+
+int arq_reload(struct arq_generation **generation, const struct arq_reload_parts *parts,
+	       struct arq_error *error)
+{
+	struct arq_generation *next = NULL, *before = *generation;
+	int code = load(before, parts, &next, error);
+	if (code == 0) {
+		code = switch_all(next, parts, error);
+		if (code == 0)
+			*generation = next;
+		arq_generation_destroy(code == 0 ? before : next);
+	}
+	settle_names(parts, *generation, code == 0);
 	return code;
 }
 

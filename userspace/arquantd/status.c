@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquantd/status.h"
 
+#include "userspace/common/clock.h"
 #include "userspace/proxy/member.h"
-
-#include <time.h>
 
 static void add(struct json_object *object, const char *key, uint64_t value)
 {
@@ -111,6 +110,7 @@ static struct json_object *target(const struct arq_members *members, size_t i, u
 	struct arq_member_status status;
 	arq_member_status(members, i, now, &status);
 	json_object_object_add(object, "address", json_object_new_string(status.address));
+	json_object_object_add(object, "configured", json_object_new_string(status.configured));
 	json_object_object_add(object, "usable",
 			       json_object_new_boolean(arq_member_usable(members, i, now)));
 	json_object_object_add(object, "healthy", json_object_new_boolean(status.healthy));
@@ -139,6 +139,44 @@ static struct json_object *pools(const struct arq_generation *generation, uint64
 	return list;
 }
 
+static struct json_object *addresses(const struct arq_resolver_name *name)
+{
+	struct json_object *list = json_object_new_array();
+	for (size_t i = 0; i < name->count; i++) {
+		char text[ARQ_ADDRESS_TEXT_MAX];
+		json_object_array_add(list, json_object_new_string(arq_address_format_host(
+						    &name->addresses[i], text)));
+	}
+	return list;
+}
+
+static struct json_object *name(const struct arq_resolver_name *one, uint64_t now)
+{
+	struct json_object *object = json_object_new_object();
+	bool waits = one->due != UINT64_MAX && one->due > now;
+	json_object_object_add(object, "name", json_object_new_string(one->text));
+	json_object_object_add(object, "addresses", addresses(one));
+	add(object, "left_out", one->left_out);
+	json_object_object_add(
+		object, "age_ms",
+		one->answered ? json_object_new_uint64((now - one->answered) / 1000000) : NULL);
+	add(object, "ttl_ms", one->ttl_ns / 1000000);
+	add(object, "next_ms", waits ? (one->due - now) / 1000000 : 0);
+	add(object, "failures", one->failures);
+	json_object_object_add(object, "error",
+			       one->reason[0] ? json_object_new_string(one->reason) : NULL);
+	return object;
+}
+
+static struct json_object *names(const struct arq_resolver *resolver, uint64_t now)
+{
+	struct json_object *list = json_object_new_array();
+	const struct arq_resolver_name *one;
+	for (size_t i = 0; (one = arq_resolver_at(resolver, i)); i++)
+		json_object_array_add(list, name(one, now));
+	return list;
+}
+
 static struct json_object *access_log(const struct arq_status_source *source)
 {
 	struct json_object *object = json_object_new_object();
@@ -150,19 +188,12 @@ static struct json_object *access_log(const struct arq_status_source *source)
 	return object;
 }
 
-static uint64_t clock_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 size_t arq_status_drain(const struct arq_generation *generation, const char *address, bool drain)
 {
 	size_t found = 0;
 	for (uint32_t i = 0; i < generation->config->gateway.pools_count; i++)
 		found += arq_members_drain(arq_proxy_shared_members(generation->proxy, i), address,
-					   drain, clock_now());
+					   drain, arq_clock_now());
 	return found;
 }
 
@@ -176,7 +207,8 @@ struct json_object *arq_status_read(const struct arq_status_source *source)
 			       json_object_new_string(source->generation->config->path));
 	json_object_object_add(object, "draining", json_object_new_boolean(source->draining));
 	json_object_object_add(object, "listeners", listeners(source));
-	json_object_object_add(object, "pools", pools(source->generation, clock_now()));
+	json_object_object_add(object, "pools", pools(source->generation, arq_clock_now()));
+	json_object_object_add(object, "names", names(source->resolver, arq_clock_now()));
 	for (uint16_t i = 0; i < source->workers_count; i++) {
 		struct arq_worker_counters counters;
 		if (arq_worker_counters_read(source->workers[i], &counters) == 0)

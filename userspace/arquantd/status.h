@@ -8,6 +8,7 @@
 
 #include "userspace/arquantd/binding.h"
 #include "userspace/arquantd/generation.h"
+#include "userspace/arquantd/resolver.h"
 #include "userspace/arquantd/worker.h"
 
 #include <json-c/json.h>
@@ -18,6 +19,7 @@ struct arq_status_source {
 	struct arq_worker *const *workers;
 	uint16_t workers_count;
 	const struct arq_access_log *access_log; /* NULL: there is none */
+	const struct arq_resolver *resolver;
 	bool draining;
 };
 
@@ -25,8 +27,8 @@ struct arq_status_source {
 struct json_object *arq_status_read(const struct arq_status_source *source);
 
 /*
- * Gives the target of that address, as the configuration writes it, no new requests in any pool, or
- * ends that. Returns in how many pools it is.
+ * Gives targets of that address, or that the configuration writes so, no new requests in any pool,
+ * or ends that. Returns how many there are in all pools.
  */
 size_t arq_status_drain(const struct arq_generation *generation, const char *address, bool drain);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquantd/worker.h"
 
+#include "userspace/common/clock.h"
 #include "userspace/common/log.h"
 
 #include <errno.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <time.h>
 #include <unistd.h>
 
 /* Batches taken from one io before the others and the output have their turn: enough to keep up
@@ -69,13 +69,6 @@ struct arq_worker {
 };
 
 /* --- one round -------------------------------------------------------------------------------- */
-
-static uint64_t clock_now(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 static int take_from_io(struct arq_worker *worker, struct arq_io *io)
 {
@@ -228,7 +221,7 @@ static int wait_events(struct arq_worker *worker, struct epoll_event *events)
 	uint64_t expiry = next_expiry(worker);
 	if (expiry == UINT64_MAX)
 		return epoll_pwait2(worker->epoll, events, EVENTS_MAX, NULL, NULL);
-	uint64_t now = clock_now();
+	uint64_t now = arq_clock_now();
 	uint64_t wait = expiry > now ? expiry - now : 0;
 	struct timespec timeout = {
 		.tv_sec = (time_t)(wait / 1000000000u),
@@ -246,7 +239,7 @@ static int serve_round(struct arq_worker *worker)
 		return -errno;
 
 	atomic_fetch_add_explicit(&worker->rounds, 1, memory_order_relaxed);
-	worker->now = clock_now();
+	worker->now = arq_clock_now();
 	arq_proxy_run(worker->proxy, worker->now);
 	for (int i = 0; i < count && code >= 0; i++)
 		code = handle(worker, &events[i]);
@@ -265,7 +258,7 @@ static bool finished(const struct arq_worker *worker)
 /* Says goodbye on whatever is still open, and frees the connections. */
 static void finish(struct arq_worker *worker)
 {
-	worker->now = clock_now();
+	worker->now = arq_clock_now();
 	arq_proxy_run(worker->proxy, worker->now);
 	arq_proxy_close(worker->proxy);
 	arq_quic_run(worker->endpoint, worker->now);
@@ -334,6 +327,14 @@ static int call_switch(struct arq_worker *worker, void *argument)
 	return 0;
 }
 
+static int call_refresh(struct arq_worker *worker, void *argument)
+{
+	(void)argument;
+	int code = arq_proxy_refresh(worker->proxy);
+	limit_connections(worker);
+	return code;
+}
+
 static int call_discard(struct arq_worker *worker, void *argument)
 {
 	(void)argument;
@@ -367,6 +368,17 @@ void arq_worker_switch(struct arq_worker *worker)
 void arq_worker_discard(struct arq_worker *worker)
 {
 	do_call(worker, call_discard, NULL);
+}
+
+int arq_worker_refresh(struct arq_worker *worker)
+{
+	return do_call(worker, call_refresh, NULL);
+}
+
+unsigned int arq_worker_families(const struct arq_worker *worker)
+{
+	struct arq_io *const *upstream = &worker->ios[worker->shared->bindings->count];
+	return (upstream[0] ? 1u << AF_INET : 0) | (upstream[1] ? 1u << AF_INET6 : 0);
 }
 
 /* --- life ------------------------------------------------------------------------------------- */

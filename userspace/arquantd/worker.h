@@ -70,6 +70,15 @@ void arq_worker_switch(struct arq_worker *worker);
 void arq_worker_discard(struct arq_worker *worker);
 
 /*
+ * Its pools take over the targets that the generation in force has now (arq_proxy_refresh). Returns
+ * 0, -ENOMEM when some could not, or -ESHUTDOWN.
+ */
+int arq_worker_refresh(struct arq_worker *worker);
+
+/* The families that it can reach targets of: bits, 1 << AF_INET and 1 << AF_INET6. */
+unsigned int arq_worker_families(const struct arq_worker *worker);
+
+/*
  * Is the worker alive? True when it has gone round its loop since the call before; wakes it, so
  * that an idle one does until the next. The first call is always true.
  */

@@ -48,17 +48,25 @@ int arq_address_parse(union arq_address *address, const char *text)
 	return parse_port(colon + 1, &address->in.sin_port);
 }
 
+const char *arq_address_format_host(const union arq_address *address,
+				    char text[ARQ_ADDRESS_TEXT_MAX])
+{
+	const void *bytes = address->sa.sa_family == AF_INET6
+				    ? (const void *)&address->in6.sin6_addr
+				    : (const void *)&address->in.sin_addr;
+	if (!inet_ntop(address->sa.sa_family, bytes, text, ARQ_ADDRESS_TEXT_MAX))
+		memcpy(text, "?", sizeof("?"));
+	return text;
+}
+
 const char *arq_address_format(const union arq_address *address, char text[ARQ_ADDRESS_TEXT_MAX])
 {
-	char host[INET6_ADDRSTRLEN] = "?";
+	char host[ARQ_ADDRESS_TEXT_MAX];
+	bool bracket = address->sa.sa_family == AF_INET6;
 
-	if (address->sa.sa_family == AF_INET6) {
-		inet_ntop(AF_INET6, &address->in6.sin6_addr, host, sizeof(host));
-		snprintf(text, ARQ_ADDRESS_TEXT_MAX, "[%s]:%u", host, arq_address_port(address));
-	} else {
-		inet_ntop(AF_INET, &address->in.sin_addr, host, sizeof(host));
-		snprintf(text, ARQ_ADDRESS_TEXT_MAX, "%s:%u", host, arq_address_port(address));
-	}
+	snprintf(text, ARQ_ADDRESS_TEXT_MAX, "%s%.*s%s:%u", bracket ? "[" : "", INET6_ADDRSTRLEN,
+		 arq_address_format_host(address, host), bracket ? "]" : "",
+		 arq_address_port(address));
 	return text;
 }
 
@@ -102,4 +110,12 @@ in_port_t arq_address_port(const union arq_address *address)
 	default:
 		return 0;
 	}
+}
+
+void arq_address_set_port(union arq_address *address, in_port_t port)
+{
+	if (address->sa.sa_family == AF_INET)
+		address->in.sin_port = htons(port);
+	else
+		address->in6.sin6_port = htons(port);
 }

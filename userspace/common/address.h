@@ -26,6 +26,10 @@ int arq_address_parse(union arq_address *address, const char *text);
 /* Writes the same form back; returns `text`. */
 const char *arq_address_format(const union arq_address *address, char text[ARQ_ADDRESS_TEXT_MAX]);
 
+/* Writes the address alone, "192.0.2.1" or "2001:db8::1"; returns `text`. */
+const char *arq_address_format_host(const union arq_address *address,
+				    char text[ARQ_ADDRESS_TEXT_MAX]);
+
 /* Length for the socket calls: sizeof of the family's structure, 0 for an unknown family. */
 socklen_t arq_address_length(const union arq_address *address);
 
@@ -37,5 +41,8 @@ bool arq_address_is_any(const union arq_address *address);
 
 /* UDP port in host byte order, 0 for an unknown family. */
 in_port_t arq_address_port(const union arq_address *address);
+
+/* Gives it another port, in host byte order; not for an unknown family. */
+void arq_address_set_port(union arq_address *address, in_port_t port);
 
 #endif

@@ -142,6 +142,7 @@ void arq_config_destroy(struct arq_config *config)
 	arq_ruleset_clear(&config->firewall.ruleset);
 	free(config->firewall.guards);
 	free(config->sampler.sflow.addresses);
+	arq_config_gateway_clear(&config->gateway);
 	free(config->path);
 	arq_document_free(&arq_config_schema, config);
 }

@@ -187,9 +187,14 @@ enum arq_config_hash {
 	ARQ_CONFIG_HASH_COOKIE,
 };
 
+/* Addresses that a name may have: beyond, a client that is no balancer is the wrong one to ask. */
+#define ARQ_CONFIG_NAME_ADDRESSES_MAX 64
+
 struct arq_config_target {
 	char *address_text; /* as written */
-	union arq_address address;
+	union arq_address address; /* family AF_UNSPEC with a name */
+	char *host; /* the name, lower case; NULL: the address is given */
+	in_port_t port; /* with a name */
 	uint32_t weight; /* 1 to 1000 */
 	bool backup; /* gets requests only when no other can be used */
 	char *server_name; /* for SNI and verification; never NULL when the pool verifies and has
@@ -314,6 +319,27 @@ struct arq_config_connection_ids {
 	char *key_file; /* 32 hexadecimal digits; NULL: not encrypted */
 };
 
+enum arq_config_family {
+	ARQ_CONFIG_FAMILY_ANY,
+	ARQ_CONFIG_FAMILY_IPV4,
+	ARQ_CONFIG_FAMILY_IPV6,
+};
+
+/* Whom targets that are names are asked of, and how often. */
+struct arq_config_resolver {
+	char **servers; /* as written */
+	uint32_t servers_count; /* 0: those of /etc/resolv.conf */
+	union arq_address *addresses; /* the same, parsed */
+	enum arq_config_family family; /* of addresses that are asked for */
+	uint32_t attempts; /* questions to each server */
+	char *timeout;
+	uint64_t timeout_ns; /* for an answer */
+	char *min_interval;
+	uint64_t min_interval_ns; /* a name is asked for no sooner, whatever its TTL, */
+	char *max_interval;
+	uint64_t max_interval_ns; /* and no later */
+};
+
 enum arq_config_retry {
 	ARQ_CONFIG_RETRY_AUTO, /* when many handshakes are under way */
 	ARQ_CONFIG_RETRY_ALWAYS,
@@ -358,6 +384,7 @@ struct arq_config_gateway {
 	uint32_t listeners_count;
 	struct arq_config_pool *pools;
 	uint32_t pools_count;
+	struct arq_config_resolver resolver;
 	struct arq_config_route *routes;
 	uint32_t routes_count;
 	struct arq_config_forwarding forwarding;
@@ -388,6 +415,9 @@ int arq_config_parse(const char *path, const char *text, size_t size, struct arq
 
 /* Whether an ALPN name means HTTP/3, which has requests; all others have raw streams. */
 bool arq_config_is_h3(const char *alpn);
+
+/* Some of its targets are names, which have addresses that may change. */
+bool arq_config_has_names(const struct arq_config_pool *pool);
 
 /* Nothing that the file can say of a pool differs. False also when memory ran out. */
 bool arq_config_same_pool(const struct arq_config_pool *a, const struct arq_config_pool *b);

@@ -28,6 +28,12 @@ int arq_config_check_pool_health(const struct arq_config_check *check, uint32_t 
 int arq_config_check_pool_limits(const struct arq_config_check *check, uint32_t i); /* of it */
 int arq_config_check_route(const struct arq_config_check *check, uint32_t i);
 
+/* Where names of targets are asked for. */
+int arq_config_check_resolver(const struct arq_config_check *check);
+
+/* Frees what checks added that the schema does not know. */
+void arq_config_gateway_clear(struct arq_config_gateway *gateway);
+
 /* What of these is about other protocols than HTTP/3; routes when all of them were checked. */
 int arq_config_check_listener_alpn(const struct arq_config_check *check, uint32_t i);
 int arq_config_check_pool_alpn(const struct arq_config_check *check, uint32_t i);

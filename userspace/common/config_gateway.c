@@ -6,6 +6,7 @@
 #include <arquant/service.h>
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define SECOND 1000000000ull
@@ -185,7 +186,18 @@ static int check_general(const struct arq_config_check *check)
 		code = check_access_log(check);
 	if (!code)
 		code = arq_config_check_forwarding(check);
+	if (!code)
+		code = arq_config_check_resolver(check);
 	return code ? code : check_limits(check);
+}
+
+void arq_config_gateway_clear(struct arq_config_gateway *gateway)
+{
+	free(gateway->resolver.addresses);
+	for (uint32_t i = 0; i < gateway->pools_count; i++) {
+		for (uint32_t j = 0; j < gateway->pools[i].targets_count; j++)
+			free(gateway->pools[i].targets[j].host);
+	}
 }
 
 int arq_config_check_gateway(const struct arq_config_check *check)

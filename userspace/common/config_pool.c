@@ -3,6 +3,7 @@
 #include "userspace/common/config_schema.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SECOND 1000000000ull
@@ -10,21 +11,72 @@
 /* Enough for any proportion that capacity planning knows. */
 #define WEIGHT_MAX 1000
 
+/* "api.internal:443": a host whose last label is no number, for that would be a bad address. */
+static bool is_name(const char *host)
+{
+	const char *dot = strrchr(host, '.'), *last = dot ? dot + 1 : host;
+	return arq_config_is_host(host) && last[strspn(last, "0123456789")] != '\0';
+}
+
+/* An address as addresses are written with the same port: the port is read as theirs is. */
+static bool parse_port(const char *port, in_port_t *number)
+{
+	char text[sizeof("192.0.2.1:65535")];
+	union arq_address address;
+	int length = snprintf(text, sizeof(text), "192.0.2.1:%s", port);
+	if (length < 0 || (size_t)length >= sizeof(text) || arq_address_parse(&address, text) != 0)
+		return false;
+	*number = arq_address_port(&address);
+	return true;
+}
+
+/* An address with port, or a name with port. */
+static int check_where(const struct arq_config_check *check, struct arq_field field,
+		       struct arq_config_target *target)
+{
+	const char *colon = strrchr(target->address_text, ':');
+
+	if (arq_address_parse(&target->address, target->address_text) == 0) {
+		if (!arq_address_is_any(&target->address))
+			return 0;
+		return arq_document_fail(check->document, check->error, field,
+					 "%s is no address to connect to; write the backend's own",
+					 target->address_text);
+	}
+	target->address = (union arq_address){.sa.sa_family = AF_UNSPEC};
+	if (colon && parse_port(colon + 1, &target->port)) {
+		target->host =
+			strndup(target->address_text, (size_t)(colon - target->address_text));
+		if (!target->host)
+			return arq_config_no_memory(check);
+		arq_config_to_lower(target->host);
+		if (is_name(target->host))
+			return 0;
+	}
+	return arq_document_fail(check->document, check->error, field,
+				 "'%s' is neither address nor name with a port; write it as "
+				 "192.0.2.1:443, \"[2001:db8::1]:443\" or api.internal:443",
+				 target->address_text);
+}
+
+static bool is_same(const struct arq_config_target *a, const struct arq_config_target *b)
+{
+	if (!a->host || !b->host)
+		return !a->host && !b->host && arq_address_equal(&a->address, &b->address);
+	return strcmp(a->host, b->host) == 0 && a->port == b->port;
+}
+
 static int check_target(const struct arq_config_check *check, uint32_t i, uint32_t j)
 {
 	struct arq_config_pool *pool = &check->config->gateway.pools[i];
 	struct arq_config_target *target = &pool->targets[j];
 	struct arq_field field = arq_field("gateway.pools[%u].targets[%u].address", i, j);
 
-	int code = arq_config_check_address(check, field, target->address_text, &target->address);
+	int code = check_where(check, field, target);
 	if (code)
 		return code;
-	if (arq_address_is_any(&target->address))
-		return arq_document_fail(check->document, check->error, field,
-					 "%s is no address to connect to; write the backend's own",
-					 target->address_text);
 	for (uint32_t k = 0; k < j; k++) {
-		if (arq_address_equal(&pool->targets[k].address, &target->address))
+		if (is_same(&pool->targets[k], target))
 			return arq_document_fail(check->document, check->error, field,
 						 "%s is target %u of this pool already; remove one",
 						 target->address_text, k);
@@ -38,6 +90,8 @@ static int check_target(const struct arq_config_check *check, uint32_t i, uint32
 			target->server_name);
 	if (!code && pool->tls.server_name)
 		code = arq_config_set_default(check, &target->server_name, pool->tls.server_name);
+	if (!code && target->host)
+		code = arq_config_set_default(check, &target->server_name, target->host);
 	return code;
 }
 
@@ -166,6 +220,14 @@ int arq_config_check_pool(const struct arq_config_check *check, uint32_t i)
 	for (uint32_t j = 0; !code && j < pools[i].targets_count; j++)
 		code = check_target(check, i, j);
 	return code;
+}
+
+bool arq_config_has_names(const struct arq_config_pool *pool)
+{
+	bool has = false;
+	for (uint32_t i = 0; i < pool->targets_count; i++)
+		has |= pool->targets[i].host != NULL;
+	return has;
 }
 
 bool arq_config_same_pool(const struct arq_config_pool *a, const struct arq_config_pool *b)

@@ -15,6 +15,10 @@
 #define ROUTES_MAX       4096
 #define ALPNS_MAX        16
 
+#define RESOLVERS_MAX 8
+
+#define TARGET_MAX_LENGTH (HOST_MAX_LENGTH + 6) /* with a port */
+
 #define USER_NAME_MAX 32 /* useradd(8) */
 
 #define SOCKET_MAX_LENGTH 107 /* unix(7) */
@@ -91,7 +95,7 @@ static const cyaml_schema_value_t listener_entry = {
 };
 
 static const cyaml_schema_field_t target_fields[] = {
-	STRING("address", REQUIRED, struct arq_config_target, address_text, 1, ADDRESS_MAX_LENGTH),
+	STRING("address", REQUIRED, struct arq_config_target, address_text, 1, TARGET_MAX_LENGTH),
 	CYAML_FIELD_UINT("weight", OPTIONAL, struct arq_config_target, weight),
 	CYAML_FIELD_BOOL("backup", OPTIONAL, struct arq_config_target, backup),
 	STRING("server_name", OPTIONAL, struct arq_config_target, server_name, 1, HOST_MAX_LENGTH),
@@ -233,6 +237,27 @@ static const cyaml_schema_field_t transport_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_strval_t families[] = {
+	{"any", ARQ_CONFIG_FAMILY_ANY},
+	{"ipv4", ARQ_CONFIG_FAMILY_IPV4},
+	{"ipv6", ARQ_CONFIG_FAMILY_IPV6},
+};
+
+static const cyaml_schema_value_t resolver_server = {
+	CYAML_VALUE_STRING(POINTER, char *, 1, ADDRESS_MAX_LENGTH),
+};
+
+static const cyaml_schema_field_t resolver_fields[] = {
+	LIST("servers", OPTIONAL, struct arq_config_resolver, servers, &resolver_server, 1,
+	     RESOLVERS_MAX),
+	WORD("family", struct arq_config_resolver, family, families),
+	CYAML_FIELD_UINT("attempts", OPTIONAL, struct arq_config_resolver, attempts),
+	STRING("timeout", OPTIONAL, struct arq_config_resolver, timeout, 1, DURATION_MAX),
+	STRING("min_interval", OPTIONAL, struct arq_config_resolver, min_interval, 1, DURATION_MAX),
+	STRING("max_interval", OPTIONAL, struct arq_config_resolver, max_interval, 1, DURATION_MAX),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t admin_fields[] = {
 	STRING("control", OPTIONAL, struct arq_config_admin, control, 1, SOCKET_MAX_LENGTH),
 	STRING("metrics", OPTIONAL, struct arq_config_admin, metrics_text, 1, ADDRESS_MAX_LENGTH),
@@ -262,6 +287,8 @@ const cyaml_schema_field_t arq_config_gateway_fields[] = {
 	LIST("listeners", REQUIRED, struct arq_config_gateway, listeners, &listener_entry, 1,
 	     LISTENERS_MAX),
 	LIST("pools", OPTIONAL, struct arq_config_gateway, pools, &pool_entry, 0, POOLS_MAX),
+	CYAML_FIELD_MAPPING("resolver", OPTIONAL, struct arq_config_gateway, resolver,
+			    resolver_fields),
 	LIST("routes", REQUIRED, struct arq_config_gateway, routes, &arq_config_route_entry, 1,
 	     ROUTES_MAX),
 	CYAML_FIELD_MAPPING("forwarding", OPTIONAL, struct arq_config_gateway, forwarding,

@@ -59,17 +59,23 @@ static size_t request_texts(const struct arq_proxy *proxy, const struct arq_h3_r
 	return count;
 }
 
+/* Where the target's text is copied to once there is one: it may leave before the request ends. */
+static char *target_room(struct arq_record *record)
+{
+	return (char *)(record + 1);
+}
+
 /* The record, and what its texts point to behind it. */
 static struct arq_record *record_create(const struct arq_h3_text *texts, size_t count)
 {
 	size_t length = sizeof(struct arq_record);
 	for (size_t i = 0; i < count; i++)
 		length += texts[i].length;
-	struct arq_record *record = malloc(length);
+	struct arq_record *record = malloc(length + ARQ_ADDRESS_TEXT_MAX);
 	if (!record)
 		return NULL;
 	memset(record, 0, sizeof(*record));
-	char *end = (char *)(record + 1);
+	char *end = target_room(record) + ARQ_ADDRESS_TEXT_MAX;
 	for (size_t i = 0; i < count; i++) {
 		record->texts[i] = (struct arq_h3_text){end, texts[i].length};
 		if (texts[i].length > 0)
@@ -161,7 +167,8 @@ void arq_account_started(struct arq_account *account, const struct arq_proxy *pr
 	record->response = ARQ_RECORD_NONE;
 	record->tries++;
 	record->error_by = ARQ_RECORD_NOBODY;
-	record->texts[ARQ_RECORD_TARGET] = arq_h3_text(arq_pool_ticket_target(ticket));
+	memccpy(target_room(record), arq_pool_ticket_target(ticket), 0, ARQ_ADDRESS_TEXT_MAX);
+	record->texts[ARQ_RECORD_TARGET] = arq_h3_text(target_room(record));
 }
 
 void arq_account_answered(struct arq_account *account, const struct arq_proxy *proxy,

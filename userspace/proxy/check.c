@@ -11,9 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Of one target. */
-struct check {
-	struct arq_checks *checks;
+struct arq_check {
 	struct arq_pool_target *target;
 	struct arq_alarm alarm; /* the next check, or the end of this one's time */
 	struct arq_quic_connection *connection; /* handshake only */
@@ -24,42 +22,45 @@ struct check {
 	bool running;
 };
 
-struct arq_checks {
-	struct arq_pool *pool;
-	const struct arq_config_health *config;
-	uint32_t connections;
-	size_t count;
-	struct check list[];
-};
+static const struct arq_config_health *config_of(const struct arq_check *check)
+{
+	return check->target->pool->config->health;
+}
+
+static struct arq_pool_context *context_of(const struct arq_check *check)
+{
+	return check->target->pool->context;
+}
 
 /* --- results ---------------------------------------------------------------------------------- */
 
 /* Checks of many targets shall not all fall on the same moment, nor stay together: a tenth more or
  * less, by chance enough. */
-static uint64_t next_check(const struct check *check)
+static uint64_t next_check(const struct arq_check *check)
 {
-	uint64_t interval = check->checks->config->interval_ns;
+	uint64_t interval = config_of(check)->interval_ns;
 	uint64_t spread = arq_hash_mix(check->begun ^ (uintptr_t)check) % (interval / 5 + 1);
 	return check->begun + interval - interval / 10 + spread;
 }
 
-static void conclude(struct check *check, bool passed, const char *why)
+static void conclude(struct arq_check *check, bool passed, const char *why)
 {
-	const struct arq_config_health *config = check->checks->config;
-	struct arq_pool *pool = check->checks->pool;
+	const struct arq_config_health *config = config_of(check);
+	const struct arq_pool *pool = check->target->pool;
+	struct arq_members *members = check->target->roster->members;
 	struct arq_member_status status;
-	size_t i = (size_t)(check->target - pool->targets);
+	size_t i = check->target->index;
 
 	if (!check->running)
 		return;
 	check->running = false;
 	arq_alarm_set(&pool->context->alarms, &check->alarm, next_check(check));
-	arq_member_status(pool->members, i, pool->context->now, &status);
+	arq_member_status(members, i, pool->context->now, &status);
 	check->streak = passed == status.healthy ? 0 : check->streak + 1;
 	if (check->streak < (passed ? config->healthy : config->unhealthy))
 		return;
 	check->streak = 0;
-	if (!arq_member_set_healthy(pool->members, i, passed, pool->context->now))
+	if (!arq_member_set_healthy(members, i, passed, pool->context->now))
 		return;
 	if (passed)
 		arq_log(ARQ_LOG_INFO, "pool %s: target %s passes its checks again",
@@ -74,8 +75,8 @@ static void conclude(struct check *check, bool passed, const char *why)
 static void on_response(struct arq_h3_stream *stream, void *user,
 			const struct arq_h3_response *response)
 {
-	struct check *check = user;
-	const struct arq_config_health *config = check->checks->config;
+	struct arq_check *check = user;
+	const struct arq_config_health *config = config_of(check);
 	char why[32];
 	snprintf(why, sizeof(why), "status %u", response->status);
 	conclude(check,
@@ -115,7 +116,7 @@ static void on_stop_sending(struct arq_h3_stream *stream, void *user, uint64_t c
 
 static void on_stream_closed(struct arq_h3_stream *stream, void *user, bool clean, uint64_t code)
 {
-	struct check *check = user;
+	struct arq_check *check = user;
 	(void)stream;
 	(void)clean;
 	(void)code;
@@ -132,13 +133,14 @@ static const struct arq_h3_stream_ops stream_ops = {
 	.on_closed = on_stream_closed,
 };
 
-static void request(struct check *check)
+static void request(struct arq_check *check)
 {
-	const struct arq_config_health *config = check->checks->config;
+	const struct arq_config_health *config = config_of(check);
 	const struct arq_h3_request message = {
 		.method = arq_h3_text("GET"),
 		.scheme = arq_h3_text("https"),
-		.authority = arq_h3_text(config->host ? config->host : check->target->server_name),
+		.authority = arq_h3_text(config->host ? config->host
+						      : check->target->config->server_name),
 		.path = arq_h3_text(config->path),
 	};
 	int code =
@@ -165,10 +167,9 @@ static void on_goaway(struct arq_h3_session *session, void *user, int64_t id)
 static void on_session_closed(struct arq_h3_session *session, void *user,
 			      const struct arq_quic_close *close)
 {
-	struct check *check = user;
+	struct arq_check *check = user;
 	(void)session;
 	check->session = NULL;
-	check->checks->connections--;
 	conclude(check, false,
 		 close->reason && close->reason[0] ? close->reason
 						   : arq_quic_close_kind_name(close->kind));
@@ -180,10 +181,10 @@ static const struct arq_h3_session_ops session_ops = {
 	.on_closed = on_session_closed,
 };
 
-static int connect_session(struct check *check, const struct arq_quic_connect_options *quic,
+static int connect_session(struct arq_check *check, const struct arq_quic_connect_options *quic,
 			   struct arq_error *error)
 {
-	struct arq_pool_context *context = check->checks->pool->context;
+	struct arq_pool_context *context = context_of(check);
 	struct arq_h3_connect_options options = {
 		.io = quic->io,
 		.path = quic->path,
@@ -194,7 +195,7 @@ static int connect_session(struct check *check, const struct arq_quic_connect_op
 	};
 	arq_h3_transport(context->h3, false, &options.transport);
 	options.transport.idle_timeout = quic->transport.idle_timeout;
-	options.transport.handshake_timeout = check->checks->config->timeout_ns;
+	options.transport.handshake_timeout = config_of(check)->timeout_ns;
 	return arq_h3_connect(context->h3, context->endpoint, &options, context->now,
 			      &check->session, error);
 }
@@ -248,10 +249,9 @@ static void quic_stream_closed(struct arq_quic_connection *connection, void *use
 static void quic_closed(struct arq_quic_connection *connection, void *user,
 			const struct arq_quic_close *close)
 {
-	struct check *check = user;
+	struct arq_check *check = user;
 	(void)connection;
 	check->connection = NULL;
-	check->checks->connections--;
 	conclude(check, false,
 		 close->reason && close->reason[0] ? close->reason
 						   : arq_quic_close_kind_name(close->kind));
@@ -267,23 +267,23 @@ static const struct arq_quic_ops quic_ops = {
 	.closed = quic_closed,
 };
 
-static int connect_bare(struct check *check, struct arq_quic_connect_options *options,
+static int connect_bare(struct arq_check *check, struct arq_quic_connect_options *options,
 			struct arq_error *error)
 {
-	struct arq_pool_context *context = check->checks->pool->context;
+	struct arq_pool_context *context = context_of(check);
 	options->ops = &quic_ops;
 	options->user = check;
-	options->transport.handshake_timeout = check->checks->config->timeout_ns;
+	options->transport.handshake_timeout = config_of(check)->timeout_ns;
 	return arq_quic_connect(context->endpoint, options, context->now, &check->connection,
 				error);
 }
 
 /* --- the course of it ------------------------------------------------------------------------- */
 
-static void begin(struct check *check)
+static void begin(struct arq_check *check)
 {
-	struct arq_pool_context *context = check->checks->pool->context;
-	const struct arq_config_health *config = check->checks->config;
+	struct arq_pool_context *context = context_of(check);
+	const struct arq_config_health *config = config_of(check);
 	struct arq_quic_connect_options options;
 	struct arq_error error = {0};
 
@@ -300,12 +300,10 @@ static void begin(struct check *check)
 				    : connect_bare(check, &options, &error);
 	if (code != 0)
 		conclude(check, false, error.text);
-	else
-		check->checks->connections++;
 }
 
 /* What does not answer in time may hang for good: the next check has a new connection. */
-static void end_connection(struct check *check)
+static void end_connection(struct arq_check *check)
 {
 	if (check->session)
 		arq_h3_session_close(check->session, ARQ_H3_NO_ERROR);
@@ -315,7 +313,8 @@ static void end_connection(struct check *check)
 
 static void ring(struct arq_alarm *alarm)
 {
-	struct check *check = (struct check *)((char *)alarm - offsetof(struct check, alarm));
+	struct arq_check *check =
+		(struct arq_check *)((char *)alarm - offsetof(struct arq_check, alarm));
 	if (check->running) {
 		conclude(check, false, "no answer in time");
 		end_connection(check);
@@ -323,7 +322,7 @@ static void ring(struct arq_alarm *alarm)
 		   (check->session && arq_h3_session_streams(check->session) > 0)) {
 		/* The last one's end is not over yet; that is no answer, either. */
 		check->running = true;
-		check->begun = check->checks->pool->context->now;
+		check->begun = context_of(check)->now;
 		conclude(check, false, "no answer in time");
 		end_connection(check);
 	} else {
@@ -331,40 +330,34 @@ static void ring(struct arq_alarm *alarm)
 	}
 }
 
-int arq_checks_create(struct arq_pool *pool, struct arq_checks **checks)
+int arq_check_create(struct arq_pool_target *target, struct arq_check **check)
 {
-	struct arq_checks *made =
-		calloc(1, sizeof(*made) + pool->target_count * sizeof(made->list[0]));
+	struct arq_check *made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
-	made->pool = pool;
-	made->config = pool->config->health;
-	made->count = pool->target_count;
-	for (size_t i = 0; i < made->count; i++) {
-		made->list[i].checks = made;
-		made->list[i].target = &pool->targets[i];
-		made->list[i].alarm.ring = ring;
-		arq_alarm_set(&pool->context->alarms, &made->list[i].alarm, pool->context->now);
-	}
-	*checks = made;
+	made->target = target;
+	made->alarm.ring = ring;
+	arq_alarm_set(&context_of(made)->alarms, &made->alarm, context_of(made)->now);
+	*check = made;
 	return 0;
 }
 
-void arq_checks_stop(struct arq_checks *checks)
+void arq_check_stop(struct arq_check *check)
 {
-	for (size_t i = 0; i < checks->count; i++) {
-		checks->list[i].running = false;
-		arq_alarm_clear(&checks->pool->context->alarms, &checks->list[i].alarm);
-		end_connection(&checks->list[i]);
-	}
+	check->running = false;
+	arq_alarm_clear(&context_of(check)->alarms, &check->alarm);
+	end_connection(check);
 }
 
-uint32_t arq_checks_connections(const struct arq_checks *checks)
+bool arq_check_connected(const struct arq_check *check)
 {
-	return checks->connections;
+	return check->session || check->connection;
 }
 
-void arq_checks_destroy(struct arq_checks *checks)
+void arq_check_destroy(struct arq_check *check)
 {
-	free(checks);
+	if (!check)
+		return;
+	arq_alarm_clear(&context_of(check)->alarms, &check->alarm);
+	free(check);
 }

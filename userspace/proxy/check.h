@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Active checks of a pool's targets, as `health` of its configuration asks: a request by HTTP/3, or
+ * Active checks of a pool's target, as `health` of its configuration asks: a request by HTTP/3, or
  * just a handshake, every so often. So many that fail in a row take a target out of the choice, so
  * many that pass put it back.
  *
@@ -12,20 +12,21 @@
 #ifndef ARQUANT_PROXY_CHECK_H
 #define ARQUANT_PROXY_CHECK_H
 
-#include "userspace/proxy/pool.h"
+#include <stdbool.h>
 
-struct arq_checks;
+struct arq_pool_target;
+struct arq_check;
 
-/* Begins at once. Of a pool with `health`. Returns 0 and *checks, or -ENOMEM. */
-int arq_checks_create(struct arq_pool *pool, struct arq_checks **checks);
+/* Begins at once. Of a target whose pool has `health`. Returns 0 and *check, or -ENOMEM. */
+int arq_check_create(struct arq_pool_target *target, struct arq_check **check);
 
-/* Ends all connections; nothing is checked any more. */
-void arq_checks_stop(struct arq_checks *checks);
+/* Ends its connection; the target is not checked any more. */
+void arq_check_stop(struct arq_check *check);
 
-/* Connections that it has. */
-uint32_t arq_checks_connections(const struct arq_checks *checks);
+/* It has a connection, perhaps one that ends. */
+bool arq_check_connected(const struct arq_check *check);
 
-/* All connections must be gone. NULL is allowed. */
-void arq_checks_destroy(struct arq_checks *checks);
+/* Its connection must be gone. NULL is allowed. */
+void arq_check_destroy(struct arq_check *check);
 
 #endif

@@ -15,14 +15,13 @@ enum tier {
 
 static bool is_usable(const struct arq_pool_target *target)
 {
-	const struct arq_pool *pool = target->pool;
-	return !target->unreachable &&
-	       arq_member_usable(pool->members, target_index(target), pool->context->now);
+	return !target->unreachable && arq_member_usable(target->roster->members, target->index,
+							 target->pool->context->now);
 }
 
 static bool is_drained(const struct arq_pool_target *target)
 {
-	return arq_member_drained(target->pool->members, target_index(target));
+	return arq_member_drained(target->roster->members, target->index);
 }
 
 /* Circuit breaking: it has as much to do as it may have. */
@@ -37,7 +36,7 @@ static enum tier current_tier(const struct arq_pool *pool, const struct arq_pool
 {
 	uint32_t primaries = 0, usable = 0, backups = 0;
 	for (uint32_t i = 0; i < pool->target_count; i++) {
-		const struct arq_pool_target *target = &pool->targets[i];
+		const struct arq_pool_target *target = pool->targets[i];
 		if (target == except)
 			continue;
 		bool ready = is_usable(target);
@@ -76,7 +75,7 @@ static uint32_t current_weight(const struct arq_pool_target *target)
 	uint64_t now = pool->context->now, time = pool->config->slow_start_ns;
 	if (time == 0)
 		return weight;
-	uint64_t since = arq_member_since(pool->members, target_index(target), now);
+	uint64_t since = arq_member_since(target->roster->members, target->index, now);
 	if (target->reached_at > since)
 		since = target->reached_at;
 	if (since == 0 || now - since >= time)
@@ -95,13 +94,16 @@ struct arq_pool_target *pool_choose(struct arq_pool *pool, uint64_t key,
 	if (except && tier == TIER_ALL)
 		return NULL;
 	for (uint32_t i = 0; i < pool->target_count; i++) {
-		const struct arq_pool_target *target = &pool->targets[i];
-		bool takes = target != except && is_in(target, tier) && !is_full(target);
+		const struct arq_pool_target *target = pool->targets[i];
+		bool takes =
+			(!except || target != except) && is_in(target, tier) && !is_full(target);
 		pool->loads[i] = (struct arq_balance_load){
 			.weight = takes ? current_weight(target) : 0,
 			.requests = target->requests,
 		};
 	}
+	if (pool->target_count == 0)
+		return NULL; /* its names have no addresses yet */
 	int index = arq_balance_choose(pool->balance, pool->loads, key);
-	return index < 0 ? NULL : &pool->targets[index];
+	return index < 0 ? NULL : pool->targets[index];
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/proxy/member.h"
 
+#include "userspace/proxy/roster.h"
+
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -16,15 +18,16 @@ struct member {
 	_Atomic uint64_t ejections;
 	_Atomic bool unhealthy;
 	_Atomic bool drained;
-	char *address;
+	atomic_size_t references; /* sets that it is in */
 };
 
 struct arq_members {
-	atomic_size_t references;
+	const struct arq_roster_target *targets;
 	struct arq_config_ejection ejection;
+	bool checked;
 	pthread_mutex_t lock; /* for ejections, which look at all members */
 	size_t count;
-	struct member list[];
+	struct member *list[];
 };
 
 /* What these words say does not order other memory: each stands for itself. */
@@ -33,68 +36,84 @@ struct arq_members {
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-static void inherit(struct member *member, const struct arq_members *previous)
+static struct member *find(const struct arq_members *members,
+			   const struct arq_roster_target *target)
 {
-	for (size_t i = 0; previous && i < previous->count; i++) {
-		const struct member *before = &previous->list[i];
-		if (strcmp(before->address, member->address) != 0)
-			continue;
-		WRITE(member->ejected_until, READ(before->ejected_until));
-		WRITE(member->since, READ(before->since));
-		WRITE(member->failures, READ(before->failures));
-		WRITE(member->ejected_in_a_row, READ(before->ejected_in_a_row));
-		WRITE(member->ejections, READ(before->ejections));
-		WRITE(member->unhealthy, READ(before->unhealthy));
-		WRITE(member->drained, READ(before->drained));
+	for (size_t i = 0; members && i < members->count; i++) {
+		if (strcmp(members->targets[i].text, target->text) == 0)
+			return members->list[i];
 	}
+	return NULL;
 }
 
-static void members_free(struct arq_members *members)
+/* The operator drained a name, and means whatever address it has. */
+static bool is_name_drained(const struct arq_members *members,
+			    const struct arq_roster_target *target)
 {
+	bool found = false;
+	for (size_t i = 0; members && i < members->count; i++) {
+		if (strcmp(members->targets[i].configured, target->configured) != 0)
+			continue;
+		if (!READ(members->list[i]->drained))
+			return false;
+		found = true;
+	}
+	return found;
+}
+
+static struct member *member_create(bool drained)
+{
+	struct member *member = aligned_alloc(_Alignof(struct member), sizeof(*member));
+	if (!member)
+		return NULL;
+	memset(member, 0, sizeof(*member));
+	member->references = 1;
+	member->drained = drained;
+	return member;
+}
+
+static void member_put(struct member *member)
+{
+	if (atomic_fetch_sub_explicit(&member->references, 1, memory_order_acq_rel) == 1)
+		free(member);
+}
+
+void arq_members_destroy(struct arq_members *members)
+{
+	if (!members)
+		return;
 	for (size_t i = 0; i < members->count; i++)
-		free(members->list[i].address);
+		member_put(members->list[i]);
 	pthread_mutex_destroy(&members->lock);
 	free(members);
 }
 
-int arq_members_create(const struct arq_config_pool *config, const struct arq_members *previous,
-		       struct arq_members **members)
+int arq_members_create(const struct arq_members_options *options,
+		       const struct arq_members *previous, struct arq_members **members)
 {
-	size_t size = sizeof(struct arq_members) + config->targets_count * sizeof(struct member);
-	struct arq_members *made = aligned_alloc(_Alignof(struct member), size);
+	struct arq_members *made =
+		calloc(1, sizeof(*made) + options->count * sizeof(made->list[0]));
 	if (!made)
 		return -ENOMEM;
-	memset(made, 0, size);
-	made->references = 1;
-	made->ejection = config->ejection;
+	made->targets = options->targets;
+	made->ejection = options->ejection;
+	made->checked = options->checked;
 	pthread_mutex_init(&made->lock, NULL);
-	for (size_t i = 0; i < config->targets_count; i++) {
-		made->list[i].address = strdup(config->targets[i].address_text);
-		if (!made->list[i].address) {
-			members_free(made);
+	for (size_t i = 0; i < options->count; i++) {
+		const struct arq_roster_target *target = &options->targets[i];
+		struct member *member = find(previous, target);
+		if (member)
+			atomic_fetch_add_explicit(&member->references, 1, memory_order_relaxed);
+		else
+			member = member_create(is_name_drained(previous, target));
+		if (!member) {
+			arq_members_destroy(made);
 			return -ENOMEM;
 		}
-		made->count++;
-		inherit(&made->list[i], previous);
-		/* Without checks nobody would ever find it well again. */
-		if (!config->health)
-			WRITE(made->list[i].unhealthy, false);
+		made->list[made->count++] = member;
 	}
 	*members = made;
 	return 0;
-}
-
-struct arq_members *arq_members_get(struct arq_members *members)
-{
-	atomic_fetch_add_explicit(&members->references, 1, memory_order_relaxed);
-	return members;
-}
-
-void arq_members_put(struct arq_members *members)
-{
-	if (members &&
-	    atomic_fetch_sub_explicit(&members->references, 1, memory_order_acq_rel) == 1)
-		members_free(members);
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -106,31 +125,32 @@ size_t arq_members_count(const struct arq_members *members)
 
 bool arq_member_usable(const struct arq_members *members, size_t i, uint64_t now)
 {
-	const struct member *member = &members->list[i];
-	return !READ(member->unhealthy) && !READ(member->drained) &&
+	const struct member *member = members->list[i];
+	return !(members->checked && READ(member->unhealthy)) && !READ(member->drained) &&
 	       READ(member->ejected_until) <= now;
 }
 
 bool arq_member_drained(const struct arq_members *members, size_t i)
 {
-	return READ(members->list[i].drained);
+	return READ(members->list[i]->drained);
 }
 
 uint64_t arq_member_since(const struct arq_members *members, size_t i, uint64_t now)
 {
-	uint64_t since = READ(members->list[i].since);
-	uint64_t ejected_until = READ(members->list[i].ejected_until);
+	uint64_t since = READ(members->list[i]->since);
+	uint64_t ejected_until = READ(members->list[i]->ejected_until);
 	return ejected_until > since && ejected_until <= now ? ejected_until : since;
 }
 
 void arq_member_status(const struct arq_members *members, size_t i, uint64_t now,
 		       struct arq_member_status *status)
 {
-	const struct member *member = &members->list[i];
+	const struct member *member = members->list[i];
 	uint64_t ejected_until = READ(member->ejected_until);
 	*status = (struct arq_member_status){
-		.address = member->address,
-		.healthy = !READ(member->unhealthy),
+		.address = members->targets[i].text,
+		.configured = members->targets[i].configured,
+		.healthy = !(members->checked && READ(member->unhealthy)),
 		.drained = READ(member->drained),
 		.ejected_for = ejected_until > now ? ejected_until - now : 0,
 		.failures = READ(member->failures),
@@ -142,7 +162,7 @@ void arq_member_status(const struct arq_members *members, size_t i, uint64_t now
 
 void arq_member_succeeded(struct arq_members *members, size_t i)
 {
-	struct member *member = &members->list[i];
+	struct member *member = members->list[i];
 	/* Reading first leaves the line in every core's cache while all is well. */
 	if (READ(member->failures) != 0)
 		WRITE(member->failures, 0);
@@ -154,7 +174,7 @@ static bool may_eject_one_more(const struct arq_members *members, uint64_t now)
 {
 	size_t ejected = 1;
 	for (size_t i = 0; i < members->count; i++)
-		ejected += READ(members->list[i].ejected_until) > now;
+		ejected += READ(members->list[i]->ejected_until) > now;
 	return ejected * 100 <= members->count * (size_t)members->ejection.max_percent;
 }
 
@@ -180,7 +200,7 @@ static uint64_t eject(struct arq_members *members, struct member *member, uint64
 
 uint64_t arq_member_failed(struct arq_members *members, size_t i, uint64_t now)
 {
-	struct member *member = &members->list[i];
+	struct member *member = members->list[i];
 	uint64_t time = 0;
 	/* What fails while it is ejected had begun before, or was forced: nothing new. */
 	if (members->ejection.failures == 0 || READ(member->ejected_until) > now)
@@ -199,7 +219,7 @@ uint64_t arq_member_failed(struct arq_members *members, size_t i, uint64_t now)
 
 bool arq_member_set_healthy(struct arq_members *members, size_t i, bool healthy, uint64_t now)
 {
-	struct member *member = &members->list[i];
+	struct member *member = members->list[i];
 	if (READ(member->unhealthy) != healthy)
 		return false;
 	if (healthy)
@@ -212,8 +232,9 @@ size_t arq_members_drain(struct arq_members *members, const char *address, bool 
 {
 	size_t count = 0;
 	for (size_t i = 0; i < members->count; i++) {
-		struct member *member = &members->list[i];
-		if (strcmp(member->address, address) != 0)
+		struct member *member = members->list[i];
+		if (strcmp(members->targets[i].text, address) != 0 &&
+		    strcmp(members->targets[i].configured, address) != 0)
 			continue;
 		count++;
 		if (!drain && READ(member->drained))

@@ -21,16 +21,24 @@
 #include <stdint.h>
 
 struct arq_members;
+struct arq_roster_target;
+
+struct arq_members_options {
+	const struct arq_roster_target *targets; /* of a pool, in order; borrowed for good */
+	size_t count;
+	struct arq_config_ejection ejection;
+	bool checked; /* without checks, what they once said does not count */
+};
 
 /*
- * The targets of a pool, in order. `previous` is what was there for the pool of that name before a
- * reload, or NULL: targets that it had, by their address, keep their state. Nothing is borrowed.
- * Returns 0 and *members with one reference, or -ENOMEM.
+ * `previous` is what there was for the pool of that name before, or NULL. Targets that it had, by
+ * their address, are shared with it, so that nothing is lost of what happens to them meanwhile; and
+ * an address that comes to a name of which all addresses were drained is drained as well. Returns
+ * 0 and *members, or -ENOMEM.
  */
-int arq_members_create(const struct arq_config_pool *config, const struct arq_members *previous,
-		       struct arq_members **members);
-struct arq_members *arq_members_get(struct arq_members *members);
-void arq_members_put(struct arq_members *members); /* NULL is allowed */
+int arq_members_create(const struct arq_members_options *options,
+		       const struct arq_members *previous, struct arq_members **members);
+void arq_members_destroy(struct arq_members *members); /* NULL is allowed */
 
 size_t arq_members_count(const struct arq_members *members);
 
@@ -65,14 +73,16 @@ bool arq_member_set_healthy(struct arq_members *members, size_t i, bool healthy,
 /* --- operators -------------------------------------------------------------------------------- */
 
 /*
- * Drains the targets with this address, as the configuration writes it, or ends that. Requests that
- * they have are finished. Returns how many there are.
+ * Drains the targets with this address, or that the configuration writes so (which may be a name
+ * with many addresses), or ends that. Requests that they have are finished. Returns how many there
+ * are.
  */
 size_t arq_members_drain(struct arq_members *members, const char *address, bool drain,
 			 uint64_t now);
 
 struct arq_member_status {
-	const char *address; /* as configured; lives as `members` */
+	const char *address; /* lives as `members` */
+	const char *configured; /* the same; what the configuration writes for it */
 	bool healthy; /* by its checks; true without any */
 	bool drained;
 	uint64_t ejected_for; /* ns left; 0: not ejected */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/proxy/pool.h"
 
+#include "userspace/proxy/hash.h"
 #include "userspace/proxy/target.h"
 
 #include <errno.h>
@@ -72,7 +73,8 @@ static void ticket_enters(struct arq_pool_ticket *ticket)
 static void ticket_wait(struct arq_pool_target *target, struct arq_pool_ticket *ticket)
 {
 	struct arq_pool *pool = target->pool;
-	ticket->target = ticket->last = target;
+	ticket->target = target;
+	ticket->last = target->id;
 	ticket->attempts++;
 	ticket->waiting = true;
 	target->requests++;
@@ -159,11 +161,21 @@ static void ticket_late(struct arq_alarm *alarm)
 	ticket->late(ticket);
 }
 
+/* NULL: it has left. */
+static const struct arq_pool_target *by_id(const struct arq_pool *pool, uint64_t id)
+{
+	for (uint32_t i = 0; i < pool->target_count; i++) {
+		if (pool->targets[i]->id == id)
+			return pool->targets[i];
+	}
+	return NULL;
+}
+
 void arq_pool_take(struct arq_pool *pool, struct arq_pool_ticket *ticket)
 {
 	struct arq_pool_target *target = NULL;
 	if (ticket->attempts > 0)
-		target = pool_choose(pool, ticket->key, ticket->last);
+		target = pool_choose(pool, ticket->key, by_id(pool, ticket->last));
 	if (!target)
 		target = pool_choose(pool, ticket->key, NULL);
 	if (pool->down || !target) {
@@ -215,14 +227,14 @@ void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outco
 	target->tally->broken += outcome == ARQ_POOL_BROKEN;
 	target->tally->late += outcome == ARQ_POOL_LATE;
 	if (outcome == ARQ_POOL_ANSWERED)
-		arq_member_succeeded(target->pool->members, target_index(target));
+		target_succeeded(target);
 	else
 		target_failed(target);
 }
 
 const char *arq_pool_ticket_target(const struct arq_pool_ticket *ticket)
 {
-	return ticket->last->tally->row.names[1];
+	return ticket->target->config->text;
 }
 
 void arq_pool_progress(struct arq_pool_ticket *ticket)
@@ -247,13 +259,15 @@ void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 	for (uint32_t left = target->waiting; left > 0 && (ticket = first_waiting(target));
 	     left--) {
 		struct arq_pool_target *other = NULL;
-		if (ticket->attempts < attempts_max(pool, ticket) && !pool->down)
+		bool may = target->leaving || ticket->attempts < attempts_max(pool, ticket);
+		if (may && !pool->down)
 			other = pool_choose(target->pool, ticket->key, target);
 		if (!other) {
 			ticket_fail(ticket, status);
 			continue;
 		}
 		arq_pool_give_back(ticket);
+		ticket->attempts -= target->leaving;
 		ticket_wait(other, ticket);
 		target_pump(other);
 	}
@@ -261,94 +275,191 @@ void pool_move_queue(struct arq_pool_target *target, unsigned int status)
 
 /* --- life ------------------------------------------------------------------------------------- */
 
-int arq_pool_maglev(const struct arq_config_pool *config, struct arq_maglev **maglev)
+static void end(struct arq_pool *pool, bool at_once)
 {
-	*maglev = NULL;
-	if (config->policy != ARQ_CONFIG_CONSISTENT_HASH)
-		return 0;
-	struct arq_maglev_target *targets = calloc(config->targets_count, sizeof(*targets));
-	if (!targets)
+	struct arq_pool_target *target;
+	pool->down = true;
+	for (uint32_t i = 0; i < pool->target_count; i++)
+		target_end(pool->targets[i], at_once);
+	LIST_FOREACH (target, &pool->leaving, entry)
+		target_end(target, at_once);
+}
+
+/* What takes the place of the pool's own when its roster changes. */
+struct change {
+	struct arq_pool_target **targets;
+	bool *kept; /* of the targets before: it is in the new roster */
+	struct arq_balance_load *loads;
+	struct arq_balance *balance;
+	uint32_t made; /* of the new targets, those that are there */
+};
+
+static void change_free(struct change *change)
+{
+	free(change->targets);
+	free(change->kept);
+	free(change->loads);
+	arq_balance_destroy(change->balance);
+}
+
+/* The target's index in the pool, or UINT32_MAX. It may be shared with another entry only by
+ * mistake: each address is once in a roster. */
+static uint32_t find(const struct arq_pool *pool, const struct arq_roster_target *wanted)
+{
+	for (uint32_t i = 0; i < pool->target_count; i++) {
+		if (arq_roster_same_target(pool->targets[i]->config, wanted))
+			return i;
+	}
+	return UINT32_MAX;
+}
+
+/* Makes ready whatever can fail; targets of the pool are found, and not changed. */
+static int change_prepare(struct arq_pool *pool, struct arq_roster *roster, struct change *change)
+{
+	change->targets = calloc(roster->count + 1, sizeof(struct arq_pool_target *));
+	change->kept = calloc(pool->target_count + 1, sizeof(*change->kept));
+	change->loads = calloc(roster->count + 1, sizeof(*change->loads));
+	if (!change->targets || !change->kept || !change->loads)
 		return -ENOMEM;
-	for (uint32_t i = 0; i < config->targets_count; i++)
-		targets[i] = (struct arq_maglev_target){
-			.name = config->targets[i].address_text,
-			.weight = config->targets[i].weight,
-		};
-	int code = arq_maglev_create(targets, config->targets_count, maglev);
-	free(targets);
+	/* Anew each time: else round-robin would begin with the same one again and again. */
+	pool->seed = arq_hash_mix(pool->seed);
+	int code = arq_balance_create(pool->config->policy, roster->count, roster->maglev,
+				      pool->seed, &change->balance);
+	for (; code == 0 && change->made < roster->count; change->made++) {
+		uint32_t before = find(pool, &roster->targets[change->made]);
+		if (before == UINT32_MAX) {
+			code = target_create(pool, roster, change->made,
+					     &change->targets[change->made]);
+			continue;
+		}
+		change->kept[before] = true;
+		change->targets[change->made] = pool->targets[before];
+	}
 	return code;
 }
 
-static void end(struct arq_pool *pool, bool at_once)
+/* Of what change_prepare made, only what is not the pool's already. */
+static void change_undo(const struct arq_pool *pool, struct change *change)
 {
-	pool->down = true;
-	if (pool->checks)
-		arq_checks_stop(pool->checks);
+	for (uint32_t i = 0; i < change->made; i++) {
+		if (change->targets[i] && find(pool, change->targets[i]->config) == UINT32_MAX)
+			target_destroy(change->targets[i]);
+	}
+	change_free(change);
+}
+
+int arq_pool_update(struct arq_pool *pool, struct arq_roster *roster)
+{
+	struct change change = {0};
+	int code = change_prepare(pool, roster, &change);
+	if (code != 0) {
+		change_undo(pool, &change);
+		return code;
+	}
+	struct change before = {.targets = pool->targets,
+				.kept = change.kept,
+				.loads = pool->loads,
+				.balance = pool->balance};
+	struct arq_roster *roster_before = pool->roster;
+	uint32_t count_before = pool->target_count;
+
+	pool->targets = change.targets;
+	pool->loads = change.loads;
+	pool->balance = change.balance;
+	pool->target_count = (uint32_t)roster->count;
+	pool->roster = arq_roster_get(roster);
 	for (uint32_t i = 0; i < pool->target_count; i++)
-		target_end(&pool->targets[i], at_once);
+		target_move(pool->targets[i], roster, i);
+	for (uint32_t i = 0; i < count_before; i++) {
+		if (!before.kept[i])
+			target_leave(before.targets[i]);
+	}
+	change_free(&before);
+	arq_roster_put(roster_before);
+	return 0;
+}
+
+const struct arq_roster *arq_pool_roster(const struct arq_pool *pool)
+{
+	return pool->roster;
 }
 
 int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **pool)
 {
 	const struct arq_config_pool *config = options->config;
-	uint32_t count = config->targets_count;
-	struct arq_pool *made = calloc(1, sizeof(*made) + count * sizeof(made->targets[0]));
-	uint64_t seed;
+	struct arq_pool *made = calloc(1, sizeof(*made));
 	if (!made)
 		return -ENOMEM;
 	/* Without chance workers choose alike, nothing worse. */
-	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) != sizeof(seed))
-		seed = options->context->now;
+	if (getrandom(&made->seed, sizeof(made->seed), GRND_NONBLOCK) != sizeof(made->seed))
+		made->seed = options->context->now;
 	made->config = config;
 	made->context = options->context;
 	made->tls = options->tls;
 	made->application = options->application;
-	made->target_count = count;
-	made->members = arq_members_get(options->members);
-	made->loads = calloc(count, sizeof(*made->loads));
-	int code = made->loads ? arq_balance_create(config->policy, count, options->maglev, seed,
-						    &made->balance)
-			       : -ENOMEM;
+	made->checks = config->health && options->checks;
+	LIST_INIT(&made->leaving);
+	int code = arq_pool_update(made, options->roster);
 	if (code != 0) {
 		arq_pool_destroy(made);
 		return code;
-	}
-	for (uint32_t i = 0; i < count; i++)
-		target_init(&made->targets[i], made, &config->targets[i]);
-	if (config->health && options->checks) {
-		code = arq_checks_create(made, &made->checks);
-		if (code != 0) {
-			end(made, true);
-			arq_pool_destroy(made);
-			return code;
-		}
 	}
 	*pool = made;
 	return 0;
 }
 
+static uint32_t target_connections(const struct arq_pool_target *target)
+{
+	return target->upstream_count + (target->check && arq_check_connected(target->check));
+}
+
 uint32_t arq_pool_connections(const struct arq_pool *pool)
 {
-	uint32_t count = pool->checks ? arq_checks_connections(pool->checks) : 0;
+	const struct arq_pool_target *target;
+	uint32_t count = 0;
 	for (uint32_t i = 0; i < pool->target_count; i++)
-		count += pool->targets[i].upstream_count;
+		count += target_connections(pool->targets[i]);
+	LIST_FOREACH (target, &pool->leaving, entry)
+		count += target_connections(target);
 	return count;
 }
 
 uint32_t arq_pool_connections_max(const struct arq_pool *pool)
 {
-	return pool->target_count * (pool->config->connections.max + (pool->checks != NULL));
+	const struct arq_pool_target *target;
+	uint32_t count = pool->target_count * (pool->config->connections.max + pool->checks);
+	LIST_FOREACH (target, &pool->leaving, entry)
+		count += target_connections(target);
+	return count;
+}
+
+static void tally_target(const struct arq_pool_target *target, struct arq_tally *sum)
+{
+	struct arq_tally_target *row =
+		arq_tally_target(sum, target->pool->config->name, target->config->configured);
+	row->active += target->requests;
+	row->waiting += target->waiting;
+	row->connections += target->upstream_count;
 }
 
 void arq_pool_tally(const struct arq_pool *pool, struct arq_tally *sum)
 {
-	for (uint32_t i = 0; i < pool->target_count; i++) {
-		const struct arq_pool_target *target = &pool->targets[i];
-		struct arq_tally_target *row =
-			arq_tally_target(sum, pool->config->name, target->config->address_text);
-		row->active += target->requests;
-		row->waiting += target->waiting;
-		row->connections += target->upstream_count;
+	const struct arq_pool_target *target;
+	for (uint32_t i = 0; i < pool->target_count; i++)
+		tally_target(pool->targets[i], sum);
+	LIST_FOREACH (target, &pool->leaving, entry)
+		tally_target(target, sum);
+}
+
+void arq_pool_sweep(struct arq_pool *pool)
+{
+	struct arq_pool_target *target, *next;
+	for (target = LIST_FIRST(&pool->leaving); target; target = next) {
+		next = LIST_NEXT(target, entry);
+		if (!target_is_over(target))
+			continue;
+		LIST_REMOVE(target, entry);
+		target_destroy(target);
 	}
 }
 
@@ -356,9 +467,12 @@ void arq_pool_destroy(struct arq_pool *pool)
 {
 	if (!pool)
 		return;
-	arq_checks_destroy(pool->checks);
-	arq_members_put(pool->members);
+	arq_pool_sweep(pool);
+	for (uint32_t i = 0; i < pool->target_count; i++)
+		target_destroy(pool->targets[i]);
+	arq_roster_put(pool->roster);
 	arq_balance_destroy(pool->balance);
+	free(pool->targets);
 	free(pool->loads);
 	free(pool);
 }

@@ -15,6 +15,9 @@
  * doubles, so that no request has to find out whether it is back. Nothing here knows what a request
  * is, or which protocol runs on the connections (upstream.h).
  *
+ * Targets come and go with the addresses of names (roster.h): those that stay keep connections and
+ * queues, those that go finish what they have.
+ *
  * A pool with `forward: connections` has a connection for each ticket, which is for all that its
  * holder will open on it.
  *
@@ -26,8 +29,7 @@
 #include "userspace/common/config.h"
 #include "userspace/io/io.h"
 #include "userspace/proxy/alarm.h"
-#include "userspace/proxy/maglev.h"
-#include "userspace/proxy/member.h"
+#include "userspace/proxy/roster.h"
 #include "userspace/proxy/tally.h"
 #include "userspace/proxy/upstream.h"
 
@@ -76,7 +78,7 @@ struct arq_pool_ticket {
 	TAILQ_ENTRY(arq_pool_ticket) queue_entry; /* of a target, while waiting */
 	struct arq_alarm deadline; /* of waiting, then of the answer, then of a stall */
 	struct arq_pool_target *target; /* NULL: the ticket is not out */
-	struct arq_pool_target *last; /* that it was at */
+	uint64_t last; /* id of the one that it was at, which may be gone */
 	struct arq_upstream *upstream; /* that it was started on */
 	uint64_t begun; /* when it was first taken */
 	uint64_t since; /* when it began to wait, was started or answered */
@@ -105,15 +107,26 @@ struct arq_pool_context {
 struct arq_pool_options {
 	const struct arq_config_pool *config;
 	struct arq_quic_client_tls *tls;
-	struct arq_members *members; /* the pool takes a reference of its own */
+	struct arq_roster *roster; /* the pool takes a reference of its own */
 	bool checks; /* this worker is the one that checks the targets */
-	const struct arq_maglev *maglev; /* with consistent-hash, see arq_pool_maglev */
 	const struct arq_upstream_application *application;
 	struct arq_pool_context *context;
 };
 
 /* What the options point to is borrowed and outlives the pool. Returns 0 and *pool, or -ENOMEM. */
 int arq_pool_create(const struct arq_pool_options *options, struct arq_pool **pool);
+
+/*
+ * Another roster takes the place of the pool's. Tickets that wait for targets that leave move to
+ * others. Not from a callback of the pool's. Returns 0; or -ENOMEM, and nothing was changed.
+ */
+int arq_pool_update(struct arq_pool *pool, struct arq_roster *roster);
+
+/* The one it has. */
+const struct arq_roster *arq_pool_roster(const struct arq_pool *pool);
+
+/* Frees targets that left and have nothing to do any more. Not from a callback of the pool's. */
+void arq_pool_sweep(struct arq_pool *pool);
 
 /* Connections that it has, being made and ending ones included, and may have at most. */
 uint32_t arq_pool_connections(const struct arq_pool *pool);
@@ -124,12 +137,6 @@ void arq_pool_tally(const struct arq_pool *pool, struct arq_tally *sum);
 
 /* All connections and tickets must be gone. NULL is allowed. */
 void arq_pool_destroy(struct arq_pool *pool);
-
-/*
- * The table of a pool with consistent-hash, for all workers to share; *maglev is NULL with other
- * policies. Returns 0 or -ENOMEM.
- */
-int arq_pool_maglev(const struct arq_config_pool *config, struct arq_maglev **maglev);
 
 /*
  * The key of a request, for its ticket: of what the pool's `hash` names, or of the client's address
@@ -168,7 +175,7 @@ void arq_pool_report(struct arq_pool_ticket *ticket, enum arq_pool_outcome outco
  */
 bool arq_pool_may_retry(const struct arq_pool *pool, const struct arq_pool_ticket *ticket);
 
-/* The address of the target that it is or was at last, as configured; lives as the tally does. */
+/* The address of the target that it is at, in text; only while it is out, and as long. */
 const char *arq_pool_ticket_target(const struct arq_pool_ticket *ticket);
 
 /* Something of a body moved, on either side. Cheap. */

@@ -34,7 +34,7 @@ static const struct arq_proxy_shared_pool *namesake(const struct arq_proxy_share
 }
 
 static int create_pool(struct arq_proxy_shared *shared, const struct arq_proxy_shared *previous,
-		       uint32_t i, struct arq_error *error)
+		       const struct arq_proxy_names *names, uint32_t i, struct arq_error *error)
 {
 	const struct arq_config_pool *config = &shared->gateway->pools[i], *before;
 	struct arq_proxy_shared_pool *made = &shared->pools[i];
@@ -45,27 +45,24 @@ static int create_pool(struct arq_proxy_shared *shared, const struct arq_proxy_s
 		.key = config->tls.key,
 	};
 	int code = arq_quic_client_tls_create(&options, &made->tls, error);
-	if (code == 0)
-		code = arq_pool_maglev(config, &made->maglev);
 	if (code != 0)
 		return arq_error_prefix(error, code, "pool %s", config->name);
 	const struct arq_proxy_shared_pool *there = namesake(previous, config->name, &before);
 	if (there && arq_quic_client_tls_equal(there->tls, made->tls) &&
 	    arq_config_same_pool(before, config)) {
 		made->identity = there->identity;
-		made->members = arq_members_get(there->members);
+		made->roster = arq_roster_get(there->roster);
 		return 0;
 	}
 	made->identity = shared->next_identity++;
-	return arq_members_create(config, there ? there->members : NULL, &made->members);
+	return arq_roster_create(config, names, there ? there->roster : NULL, &made->roster);
 }
 
 static void shared_free(struct arq_proxy_shared *shared)
 {
 	for (uint32_t i = 0; shared->pools && i < shared->gateway->pools_count; i++) {
 		arq_quic_client_tls_put(shared->pools[i].tls);
-		arq_maglev_destroy(shared->pools[i].maglev);
-		arq_members_put(shared->pools[i].members);
+		arq_roster_put(shared->pools[i].roster);
 	}
 	free(shared->pools);
 	arq_route_table_destroy(shared->routes);
@@ -77,7 +74,8 @@ static void shared_free(struct arq_proxy_shared *shared)
 
 int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
 			    const struct arq_proxy_shared *previous,
-			    struct arq_proxy_shared **shared, struct arq_error *error)
+			    const struct arq_proxy_names *names, struct arq_proxy_shared **shared,
+			    struct arq_error *error)
 {
 	struct arq_proxy_shared *made = calloc(1, sizeof(*made));
 	if (!made)
@@ -98,7 +96,7 @@ int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
 		code = arq_route_table_create(gateway->routes, gateway->routes_count, &made->routes,
 					      error);
 	for (uint32_t i = 0; code == 0 && i < gateway->pools_count; i++)
-		code = create_pool(made, previous, i, error);
+		code = create_pool(made, previous, names, i, error);
 	if (code != 0) {
 		shared_free(made);
 		return arq_error_set(error, code, "%s", strerror(-code));
@@ -116,7 +114,27 @@ void arq_proxy_shared_on_release(struct arq_proxy_shared *shared, void (*release
 
 struct arq_members *arq_proxy_shared_members(const struct arq_proxy_shared *shared, uint32_t i)
 {
-	return shared->pools[i].members;
+	return shared->pools[i].roster->members;
+}
+
+int arq_proxy_shared_refresh(struct arq_proxy_shared *shared, const struct arq_proxy_names *names)
+{
+	int changed = 0;
+	for (uint32_t i = 0; i < shared->gateway->pools_count; i++) {
+		struct arq_roster *before = shared->pools[i].roster, *now;
+		if (!arq_config_has_names(&shared->gateway->pools[i]))
+			continue;
+		int code = arq_roster_create(&shared->gateway->pools[i], names, before, &now);
+		if (code != 0)
+			return code;
+		bool same = arq_roster_same(before, now);
+		arq_roster_put(same ? now : before);
+		if (same)
+			continue;
+		shared->pools[i].roster = now;
+		changed++;
+	}
+	return changed;
 }
 
 struct arq_proxy_shared *arq_proxy_shared_get(struct arq_proxy_shared *shared)
@@ -373,6 +391,11 @@ void arq_proxy_switch(struct arq_proxy *proxy, struct arq_view *view)
 	proxy->context.idle_timeout = limits_of(view)->idle_timeout_ns;
 	arq_h3_set_max_field_section(proxy->h3, limits_of(view)->header_size);
 	arq_view_put(before);
+}
+
+int arq_proxy_refresh(struct arq_proxy *proxy)
+{
+	return arq_view_pools_update(proxy->view);
 }
 
 void arq_proxy_discard(struct arq_view *view)

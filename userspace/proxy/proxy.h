@@ -13,6 +13,7 @@
  *	forward.h   messages as they go on: fields.h, and what the route changes (rewrite.h)
  *	answer.h    responses of our own
  *	pool.h      targets and connections to them, per worker, reused by many requests
+ *	roster.h    who the targets are: addresses, and what names have of them
  *	balance.h   which target is next
  *	upstream.h  what runs on a connection to a target: HTTP/3, or another protocol
  *	alarm.h     what is to be done at a time
@@ -43,17 +44,28 @@ struct arq_proxy_shared;
 struct arq_proxy;
 struct arq_view;
 struct arq_members;
+struct arq_proxy_names; /* roster.h */
 struct arq_tally;
 
 /*
  * Compiles what the configuration says; it is borrowed and must outlive the result. `previous` is
  * the generation in force, NULL at the start: pools that it has, unchanged to the contents of
- * their files, are recognised, so that proxies keep their connections. Returns 0 and *shared with
- * one reference, or a negative errno with the reason in `error`.
+ * their files, are recognised, so that proxies keep their connections. `names` knows the addresses
+ * of names, NULL: nobody does yet. Returns 0 and *shared with one reference, or a negative errno
+ * with the reason in `error`.
  */
 int arq_proxy_shared_create(const struct arq_config_gateway *gateway,
 			    const struct arq_proxy_shared *previous,
-			    struct arq_proxy_shared **shared, struct arq_error *error);
+			    const struct arq_proxy_names *names, struct arq_proxy_shared **shared,
+			    struct arq_error *error);
+
+/*
+ * Addresses of names may have changed: gives pools that go by them other targets. The thread that
+ * makes generations, while no proxy is created or prepared; arq_proxy_refresh of each proxy comes
+ * after it. Returns how many pools have others, or -ENOMEM: some of them may, the others keep
+ * what they had.
+ */
+int arq_proxy_shared_refresh(struct arq_proxy_shared *shared, const struct arq_proxy_names *names);
 
 /*
  * Has `release(user)` called when the last reference has gone, in the thread that gave it up: what
@@ -66,7 +78,10 @@ void arq_proxy_shared_on_release(struct arq_proxy_shared *shared, void (*release
 struct arq_proxy_shared *arq_proxy_shared_get(struct arq_proxy_shared *shared);
 void arq_proxy_shared_put(struct arq_proxy_shared *shared); /* NULL is allowed */
 
-/* What the daemon knows of the targets of pool `i` of its configuration; lives as `shared`. */
+/*
+ * What the daemon knows of the targets of pool `i` of its configuration. Lives until the next
+ * arq_proxy_shared_refresh; the same thread.
+ */
 struct arq_members *arq_proxy_shared_members(const struct arq_proxy_shared *shared, uint32_t i);
 
 struct arq_proxy_options {
@@ -91,6 +106,14 @@ int arq_proxy_prepare(struct arq_proxy *proxy, struct arq_proxy_shared *shared,
 		      struct arq_view **view);
 void arq_proxy_switch(struct arq_proxy *proxy, struct arq_view *view);
 void arq_proxy_discard(struct arq_view *view);
+
+/*
+ * Takes over what arq_proxy_shared_refresh changed in the generation in force: requests that begin
+ * from now on, and those that wait, go to the targets that there are now; what is under way on one
+ * that left is finished. Not from a callback. Returns 0; or -ENOMEM: some pools may still have the
+ * targets of before, and get the others the next time.
+ */
+int arq_proxy_refresh(struct arq_proxy *proxy);
 
 /* Returns 0 and *proxy, or -ENOMEM. */
 int arq_proxy_create(const struct arq_proxy_options *options, struct arq_proxy **proxy);

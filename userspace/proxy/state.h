@@ -19,8 +19,7 @@
 /* What is compiled of a pool. */
 struct arq_proxy_shared_pool {
 	struct arq_quic_client_tls *tls; /* a reference */
-	struct arq_members *members; /* a reference */
-	struct arq_maglev *maglev; /* NULL without consistent-hash */
+	struct arq_roster *roster; /* a reference; another when the addresses of a name change */
 	uint64_t identity; /* the same in two configurations: nothing of the pool differs */
 };
 

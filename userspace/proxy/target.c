@@ -18,26 +18,69 @@ static void reconnect(struct arq_alarm *alarm);
 static void grow_old(struct arq_alarm *alarm);
 static void replace(struct arq_pool_target *target);
 
-void target_init(struct arq_pool_target *target, struct arq_pool *pool,
-		 const struct arq_config_target *config)
+/* --- life ------------------------------------------------------------------------------------- */
+
+/* It opens no more connections. */
+static bool is_ended(const struct arq_pool_target *target)
 {
-	target->pool = pool;
-	target->config = config;
-	target->tally =
-		arq_tally_target(pool->context->tally, pool->config->name, config->address_text);
-	target->reconnect.ring = reconnect;
-	TAILQ_INIT(&target->upstreams);
+	return target->pool->down || target->leaving;
+}
+
+int target_create(struct arq_pool *pool, struct arq_roster *roster, size_t i,
+		  struct arq_pool_target **target)
+{
+	struct arq_pool_target *made = calloc(1, sizeof(*made));
+	if (!made)
+		return -ENOMEM;
+	made->pool = pool;
+	made->id = ++pool->next_id;
+	target_move(made, roster, i);
+	made->tally = arq_tally_target(pool->context->tally, pool->config->name,
+				       made->config->configured);
+	made->reconnect.ring = reconnect;
+	TAILQ_INIT(&made->upstreams);
 	for (int kind = 0; kind < ARQ_POOL_KINDS; kind++)
-		TAILQ_INIT(&target->queues[kind]);
-	replace(target);
-	target->server_name = config->server_name;
-	if (target->server_name)
+		TAILQ_INIT(&made->queues[kind]);
+	if (pool->checks && arq_check_create(made, &made->check) != 0) {
+		target_destroy(made);
+		return -ENOMEM;
+	}
+	replace(made);
+	*target = made;
+	return 0;
+}
+
+void target_move(struct arq_pool_target *target, struct arq_roster *roster, size_t i)
+{
+	struct arq_roster *before = target->roster;
+	target->roster = arq_roster_get(roster);
+	target->config = &roster->targets[i];
+	target->index = i;
+	arq_roster_put(before);
+}
+
+void target_leave(struct arq_pool_target *target)
+{
+	target->leaving = true;
+	LIST_INSERT_HEAD(&target->pool->leaving, target, entry);
+	pool_move_queue(target, 503);
+	target_end(target, false);
+}
+
+bool target_is_over(const struct arq_pool_target *target)
+{
+	return target->upstream_count == 0 && target->requests == 0 &&
+	       (!target->check || !arq_check_connected(target->check));
+}
+
+void target_destroy(struct arq_pool_target *target)
+{
+	if (!target)
 		return;
-	const void *address = config->address.sa.sa_family == AF_INET
-				      ? (const void *)&config->address.in.sin_addr
-				      : (const void *)&config->address.in6.sin6_addr;
-	target->server_name = inet_ntop(config->address.sa.sa_family, address,
-					target->server_name_text, sizeof(target->server_name_text));
+	arq_alarm_clear(&target->pool->context->alarms, &target->reconnect);
+	arq_check_destroy(target->check);
+	arq_roster_put(target->roster);
+	free(target);
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
@@ -87,9 +130,12 @@ int target_connect_options(const struct arq_pool_target *target,
 		.io = remote->sa.sa_family == AF_INET ? context->upstream_v4 : context->upstream_v6,
 		.path.remote = *remote,
 		.tls = target->pool->tls,
-		.server_name = target->server_name,
+		.server_name = target->config->server_name,
 		.alpn = target->pool->config->alpn,
 	};
+	if (!options->io)
+		return arq_error_set(error, -EAFNOSUPPORT,
+				     "this host had no such addresses when arquantd started");
 	arq_quic_transport_default(&options->transport);
 	options->transport.idle_timeout = idle_timeout(target);
 	options->transport.handshake_timeout = connections->connect_timeout_ns;
@@ -97,11 +143,6 @@ int target_connect_options(const struct arq_pool_target *target,
 	options->transport.silence = connections->silence_ns;
 	int code = source_address(remote, options->io, &options->path.local);
 	return code ? arq_error_set(error, code, "no route: %s", strerror(-code)) : 0;
-}
-
-size_t target_index(const struct arq_pool_target *target)
-{
-	return (size_t)(target - target->pool->targets);
 }
 
 static int connect_upstream(struct arq_upstream *upstream, struct arq_error *error)
@@ -127,8 +168,8 @@ static bool open_upstream(struct arq_pool_target *target)
 	target->pool->context->counters->upstream_connects++;
 	target->tally->connects++;
 	if (connect_upstream(upstream, &error) != 0) {
-		arq_log(ARQ_LOG_WARNING, "target %s: no connection: %s",
-			target->config->address_text, error.text);
+		arq_log(ARQ_LOG_WARNING, "target %s: no connection: %s", target->config->text,
+			error.text);
 		free(upstream);
 		return false;
 	}
@@ -211,17 +252,26 @@ static void replace(struct arq_pool_target *target)
 {
 	struct arq_pool_context *context = target->pool->context;
 	if (target->pool->config->connections.preconnect && !target->unreachable &&
-	    !target->pool->down)
+	    !is_ended(target))
 		arq_alarm_set(&context->alarms, &target->reconnect, context->now);
+}
+
+void target_succeeded(struct arq_pool_target *target)
+{
+	if (!target->leaving)
+		arq_member_succeeded(target->roster->members, target->index);
 }
 
 void target_failed(struct arq_pool_target *target)
 {
 	const struct arq_pool *pool = target->pool;
-	uint64_t time = arq_member_failed(pool->members, target_index(target), pool->context->now);
+	uint64_t time = 0;
+	if (!target->leaving)
+		time = arq_member_failed(target->roster->members, target->index,
+					 pool->context->now);
 	if (time > 0)
 		arq_log(ARQ_LOG_WARNING, "pool %s: target %s is ejected for %.1f s",
-			pool->config->name, target->config->address_text, (double)time / 1e9);
+			pool->config->name, target->config->text, (double)time / 1e9);
 }
 
 /* A connection could not be made: others are chosen until the next attempt, by itself, succeeds. */
@@ -240,7 +290,7 @@ static void connect_failed(struct arq_pool_target *target)
 	/* Workers shall not all come at once: up to a quarter sooner. */
 	wait -= arq_hash_mix(context->now ^ (uintptr_t)target) % (wait / 4);
 	target->connect_failures++;
-	if (in_service(target))
+	if (in_service(target) || is_ended(target))
 		return;
 	target->unreachable = true;
 	arq_alarm_set(&context->alarms, &target->reconnect, context->now + wait);
@@ -253,7 +303,7 @@ static void reconnect(struct arq_alarm *alarm)
 					   offsetof(struct arq_pool_target, reconnect));
 	bool wanted = target->unreachable ||
 		      (target->pool->config->connections.preconnect && !in_service(target));
-	if (wanted && !target->pool->down && target->connecting == 0 && !open_upstream(target))
+	if (wanted && !is_ended(target) && target->connecting == 0 && !open_upstream(target))
 		connect_failed(target);
 }
 
@@ -289,7 +339,7 @@ void target_pump(struct arq_pool_target *target)
 {
 	for (int kind = 0; kind < ARQ_POOL_KINDS; kind++)
 		serve(target, (enum arq_pool_kind)kind);
-	if (target->waiting == 0 || connects_enough(target) || target->pool->down ||
+	if (target->waiting == 0 || connects_enough(target) || is_ended(target) ||
 	    target->upstream_count >= target->pool->config->connections.max)
 		return;
 	if (!open_upstream(target)) {
@@ -343,7 +393,7 @@ void arq_upstream_leaving(struct arq_upstream *upstream)
 static void report_failure(const struct arq_pool_target *target, const struct arq_quic_close *close)
 {
 	arq_log(ARQ_LOG_WARNING, "target %s: no connection: %s%s%s (code %#llx)",
-		target->config->address_text, arq_quic_close_kind_name(close->kind),
+		target->config->text, arq_quic_close_kind_name(close->kind),
 		close->reason && close->reason[0] ? ", " : "", close->reason ? close->reason : "",
 		(unsigned long long)close->code);
 }
@@ -359,7 +409,7 @@ void arq_upstream_closed(struct arq_upstream *upstream, const struct arq_quic_cl
 	free(upstream);
 	if (was_ready) {
 		/* Who has died without a word does not answer the next handshake, either. */
-		if (close->kind == ARQ_QUIC_CLOSE_SILENT && !target->pool->down) {
+		if (close->kind == ARQ_QUIC_CLOSE_SILENT && !is_ended(target)) {
 			report_failure(target, close);
 			connect_failed(target);
 		}
@@ -368,7 +418,7 @@ void arq_upstream_closed(struct arq_upstream *upstream, const struct arq_quic_cl
 		return;
 	}
 	target->connecting--;
-	if (!target->pool->down) {
+	if (!is_ended(target)) {
 		report_failure(target, close);
 		connect_failed(target);
 	}
@@ -382,6 +432,8 @@ void target_end(struct arq_pool_target *target, bool at_once)
 	const struct arq_upstream_application *application = target->pool->application;
 	struct arq_upstream *upstream;
 	arq_alarm_clear(&target->pool->context->alarms, &target->reconnect);
+	if (target->check)
+		arq_check_stop(target->check);
 	TAILQ_FOREACH (upstream, &target->upstreams, entry) {
 		upstream->leaving = true;
 		if (upstream->ready && !at_once)

@@ -7,8 +7,7 @@
 #include "userspace/proxy/check.h"
 #include "userspace/proxy/pool.h"
 #include "userspace/proxy/proxy.h"
-
-#include <arpa/inet.h>
+#include "userspace/proxy/roster.h"
 
 /* A connection to a target. */
 struct arq_upstream {
@@ -25,8 +24,14 @@ struct arq_upstream {
 };
 
 struct arq_pool_target {
+	LIST_ENTRY(arq_pool_target) entry; /* while it leaves */
 	struct arq_pool *pool;
-	const struct arq_config_target *config;
+	struct arq_roster *roster; /* a reference: the newest that it is in */
+	const struct arq_roster_target *config; /* its entry there */
+	size_t index; /* in the roster and in the pool; not while it leaves */
+	uint64_t id; /* in the pool; never used again */
+	bool leaving; /* no roster has it any more: it finishes what it has */
+	struct arq_check *check; /* NULL: it is not checked, or by another worker */
 	struct arq_tally_target *tally;
 	TAILQ_HEAD(, arq_upstream) upstreams;
 	uint32_t upstream_count;
@@ -39,9 +44,6 @@ struct arq_pool_target {
 	uint32_t connect_failures; /* in a row */
 	struct arq_alarm reconnect; /* while unreachable, or to have one at hand */
 	uint64_t reached_at; /* when it was reachable again; 0: it always was */
-	/* What certificate and SNI are checked against; the address when the config names none. */
-	char server_name_text[INET6_ADDRSTRLEN];
-	const char *server_name;
 };
 
 struct arq_pool {
@@ -50,20 +52,38 @@ struct arq_pool {
 	const struct arq_upstream_application *application;
 	struct arq_quic_client_tls *tls;
 	struct arq_balance *balance;
-	struct arq_members *members; /* a reference; in the order of the targets */
-	struct arq_checks *checks; /* NULL: another worker has them, or there are none */
+	struct arq_roster *roster; /* a reference; whose targets these are */
+	bool checks; /* this worker checks the targets */
+	uint64_t next_id; /* of targets */
+	uint64_t seed; /* of all that is random */
 	uint32_t requests; /* tickets out, of all targets */
 	uint32_t retries; /* of these, retries */
 	bool down; /* shut down: opens nothing any more */
 	struct arq_balance_load *loads; /* of each target, filled for a choice */
 	uint32_t target_count;
-	struct arq_pool_target targets[];
+	struct arq_pool_target **targets; /* in the order of the roster */
+	LIST_HEAD(, arq_pool_target) leaving;
 };
 
 /* --- target.c --------------------------------------------------------------------------------- */
 
-void target_init(struct arq_pool_target *target, struct arq_pool *pool,
-		 const struct arq_config_target *config);
+/*
+ * Entry `i` of the roster, checked if it is to be; takes a reference. Returns 0 and *target, or
+ * -ENOMEM.
+ */
+int target_create(struct arq_pool *pool, struct arq_roster *roster, size_t i,
+		  struct arq_pool_target **target);
+
+/* It is entry `i` of another roster now. */
+void target_move(struct arq_pool_target *target, struct arq_roster *roster, size_t i);
+
+/* No roster has it any more: who waits for it goes to another, and its connections may end. */
+void target_leave(struct arq_pool_target *target);
+
+/* Nothing is left of it but itself. */
+bool target_is_over(const struct arq_pool_target *target);
+
+void target_destroy(struct arq_pool_target *target); /* NULL is allowed */
 
 /*
  * Path, TLS and name for a connection to it; the application's part is left empty. Returns 0 or a
@@ -72,16 +92,14 @@ void target_init(struct arq_pool_target *target, struct arq_pool *pool,
 int target_connect_options(const struct arq_pool_target *target,
 			   struct arq_quic_connect_options *options, struct arq_error *error);
 
-/* Its index in the pool. */
-size_t target_index(const struct arq_pool_target *target);
-
 /* Serves the queues as far as connections have room, and opens one when they have not. */
 void target_pump(struct arq_pool_target *target);
 
 /* Ends its connections, at once or when they have no streams. */
 void target_end(struct arq_pool_target *target, bool at_once);
 
-/* It did not do what it was asked for: evidence for ejection. */
+/* It did what it was asked for, or did not: evidence for ejection. */
+void target_succeeded(struct arq_pool_target *target);
 void target_failed(struct arq_pool_target *target);
 
 /* --- choice.c --------------------------------------------------------------------------------- */
@@ -104,7 +122,10 @@ void ticket_requeue(struct arq_pool_ticket *ticket);
 void ticket_started(struct arq_pool_ticket *ticket, struct arq_upstream *upstream);
 void ticket_unstarted(struct arq_pool_ticket *ticket); /* it was not, after all */
 
-/* Nobody will serve its queues soon: who has not tried another target does so, the others fail. */
+/*
+ * Nobody will serve its queues soon: who has not tried another target does so, the others fail. Of
+ * a target that leaves, all do so: it is not for them to suffer.
+ */
 void pool_move_queue(struct arq_pool_target *target, unsigned int status);
 
 #endif

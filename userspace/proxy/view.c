@@ -52,9 +52,8 @@ static struct arq_held_pool *hold_new(struct arq_proxy *proxy, struct arq_proxy_
 	const struct arq_pool_options options = {
 		.config = &shared->gateway->pools[i],
 		.tls = shared->pools[i].tls,
-		.members = shared->pools[i].members,
+		.roster = shared->pools[i].roster,
 		.checks = proxy->checks,
-		.maglev = shared->pools[i].maglev,
 		.application = arq_config_is_h3(shared->gateway->pools[i].alpn) ? &arq_upstream_h3
 										: &arq_upstream_raw,
 		.context = &proxy->context,
@@ -96,6 +95,7 @@ void arq_view_pools_sweep(struct arq_proxy *proxy)
 	struct arq_held_pool *held, *next;
 	for (held = LIST_FIRST(&proxy->pools); held; held = next) {
 		next = LIST_NEXT(held, entry);
+		arq_pool_sweep(held->pool);
 		if (held->views > 0 || arq_pool_connections(held->pool) > 0)
 			continue;
 		LIST_REMOVE(held, entry);
@@ -180,6 +180,18 @@ const struct arq_proxy_shared *arq_view_shared(const struct arq_view *view)
 struct arq_pool *arq_view_pool(const struct arq_view *view, const struct arq_config_pool *pool)
 {
 	return view->pools[pool - view->shared->gateway->pools]->pool;
+}
+
+int arq_view_pools_update(struct arq_view *view)
+{
+	int code = 0;
+	for (uint32_t i = 0; i < view->shared->gateway->pools_count; i++) {
+		struct arq_pool *pool = view->pools[i]->pool;
+		struct arq_roster *roster = view->shared->pools[i].roster;
+		if (arq_pool_roster(pool) != roster && arq_pool_update(pool, roster) != 0)
+			code = -ENOMEM;
+	}
+	return code;
 }
 
 struct arq_tally_requests *arq_view_requests(struct arq_view *view, uint32_t listener,

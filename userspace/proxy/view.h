@@ -38,6 +38,12 @@ const struct arq_proxy_shared *arq_view_shared(const struct arq_view *view);
 /* The worker's part of a pool of the view's configuration. */
 struct arq_pool *arq_view_pool(const struct arq_view *view, const struct arq_config_pool *pool);
 
+/*
+ * Each pool of the view has the targets that the shared part says now. Returns 0 or -ENOMEM: others
+ * keep what they had.
+ */
+int arq_view_pools_update(struct arq_view *view);
+
 /* Where requests of that listener are counted that go by that route to that pool; NULL: none. */
 struct arq_tally_requests *arq_view_requests(struct arq_view *view, uint32_t listener,
 					     const struct arq_config_route *route,
@@ -52,7 +58,7 @@ uint32_t arq_view_pools_connections(const struct arq_proxy *proxy);
 /* As arq_pool_tally, for each. */
 void arq_view_pools_tally(const struct arq_proxy *proxy, struct arq_tally *sum);
 
-/* Frees the pools of no view whose last connection has gone. */
+/* Frees the pools of no view whose last connection has gone, and the targets of others. */
 void arq_view_pools_sweep(struct arq_proxy *proxy);
 
 /* As arq_pool_shutdown and arq_pool_close, for each. */
