@@ -30,9 +30,10 @@
 #define ARQ_GUARD_QUIC_FIXED_BIT  (1u << 5) /* drop those without the fixed bit */
 #define ARQ_GUARD_QUIC_SHORT_DCID (1u << 6) /* drop Initials with short destination CIDs */
 #define ARQ_GUARD_QUIC_VERSIONS   (1u << 7) /* limit those of unknown versions */
-#define ARQ_GUARD_QUIC_INITIALS   (1u << 8) /* limit Initials */
+#define ARQ_GUARD_QUIC_INITIALS   (1u << 8) /* limit Initials, by source unless told otherwise */
 #define ARQ_GUARD_KNOCKS          (1u << 9) /* there are knocks */
 #define ARQ_GUARD_KNOCKS_UDP      (1u << 10) /* and some of them have steps of UDP */
+#define ARQ_GUARD_QUIC_ALL        (1u << 11) /* limit Initials of all sources together */
 
 /* struct arq_guards.ports: what a destination port is to the guards. */
 #define ARQ_PORT_QUIC       (1u << 0) /* of UDP */
@@ -44,6 +45,7 @@
 /* Slots of limits, above those of rules (arquant/limit.h). */
 #define ARQ_LIMIT_SLOT_VERSIONS (ARQ_LIMIT_SLOTS - 1)
 #define ARQ_LIMIT_SLOT_INITIALS (ARQ_LIMIT_SLOTS - 2)
+#define ARQ_LIMIT_SLOT_ALL      (ARQ_LIMIT_SLOTS - 3)
 
 /* A QUIC client's first datagram and its destination connection ID are no smaller (RFC 9000, 14.1
  * and 7.2). */
@@ -74,6 +76,7 @@ struct arq_guards {
 	struct arq_rate too_big;
 	struct arq_rate quic_versions;
 	struct arq_limit quic_initials;
+	struct arq_rate quic_all;
 	__u32 knock_count;
 	__u32 reserved;
 	struct arq_knock knocks[ARQ_KNOCKS_MAX];

@@ -50,7 +50,9 @@
 	  "QUIC Initial beyond the rate of its source")                                           \
 	X(31, KNOCK, "knock", "packet to a port of a knock")                                      \
 	X(32, KNOCK_DONE, "knock-done", "the last packet of a knock, which opened its ports")     \
-	X(33, KNOCK_CLOSED, "knock-closed", "packet to a port that the source has not opened")
+	X(33, KNOCK_CLOSED, "knock-closed", "packet to a port that the source has not opened")    \
+	X(34, QUIC_ALL_INITIALS, "quic-all-initials",                                             \
+	  "QUIC Initial beyond the rate of all sources together")
 
 enum arq_reason {
 #define ARQ_REASON_ENUM(number, constant, name, meaning) ARQ_REASON_##constant = (number),

@@ -21,6 +21,20 @@ struct {
 	__type(value, __u64);
 } limit_sources SEC(".maps");
 
+/* The key of the packet's source; false for a packet that has none. */
+static __always_inline bool arq_limit_key_of(struct xdp_md *ctx, const struct arq_packet *packet,
+					     const struct arq_limit *limit, __u32 slot,
+					     struct arq_limit_key *key)
+{
+	*key = (struct arq_limit_key){.slot = slot, .identity = limit->identity};
+	if (!arq_source_address(ctx, packet, key->address))
+		return false;
+	__u32 bits = packet->flags & ARQ_PACKET_IPV4 ? limit->prefix_v4 + 96u : limit->prefix_v6;
+	for (__u32 i = 0; i < 4; i++)
+		key->address[i] &= arq_mask_word(bits, i);
+	return true;
+}
+
 /*
  * The state for the packet's source in `sources`, made if there is none. NULL when it cannot be
  * made: memory of the map is short for a moment, as many CPUs make entries at once.
@@ -29,14 +43,11 @@ static __always_inline __u64 *arq_limit_source(void *sources, struct xdp_md *ctx
 					       const struct arq_packet *packet,
 					       const struct arq_limit *limit, __u32 slot)
 {
-	struct arq_limit_key key = {.slot = slot, .identity = limit->identity};
+	struct arq_limit_key key;
 	const __u64 never = 0;
 
-	if (!arq_source_address(ctx, packet, key.address))
+	if (!arq_limit_key_of(ctx, packet, limit, slot, &key))
 		return NULL;
-	__u32 bits = packet->flags & ARQ_PACKET_IPV4 ? limit->prefix_v4 + 96u : limit->prefix_v6;
-	for (__u32 i = 0; i < 4; i++)
-		key.address[i] &= arq_mask_word(bits, i);
 	__u64 *arrival = bpf_map_lookup_elem(sources, &key);
 	if (arrival)
 		return arrival;

@@ -3,7 +3,10 @@
  * The guard of QUIC ports. It looks at what a server would have to refuse anyway, at a fraction of
  * the server's cost: Initials in small datagrams or with short connection IDs (they would make it
  * an amplifier), packets without the fixed bit, unknown versions (each would be answered by a
- * Version Negotiation packet), and more Initials of one source than a client sends.
+ * Version Negotiation packet), more Initials of one source than a client sends, and more of all
+ * sources together than the server can answer. A flood from forged sources meets the last: it
+ * finds no state of its source, takes from the rate of all, and costs no more than a comparison
+ * when nothing is left of that. Who is beyond its own rate does not take from that of all.
  *
  * Nearly all packets have a short header, and leave by the first comparison.
  */
@@ -49,21 +52,52 @@ static __always_inline bool arq_quic_read(struct xdp_md *ctx, const struct arq_p
 	return true;
 }
 
+/* Is it of a source that is known, and beyond its rate? Takes nothing. */
+static __always_inline bool arq_quic_is_spent(struct xdp_md *ctx, const struct arq_packet *packet,
+					      const struct arq_limit *limit, __u64 now)
+{
+	struct arq_limit_key key;
+	__u64 *arrival;
+
+	if (!limit->per_source ||
+	    !arq_limit_key_of(ctx, packet, limit, ARQ_LIMIT_SLOT_INITIALS, &key))
+		return false;
+	arrival = bpf_map_lookup_elem(&quic_sources, &key);
+	return arrival && arq_rate_is_spent(arrival, &limit->rate, now);
+}
+
+/* Takes an Initial from the rate of its source and from that of all. */
+static __always_inline __u32 arq_quic_take(struct xdp_md *ctx, const struct arq_packet *packet,
+					   const struct arq_guards *guards)
+{
+	const struct arq_limit *limit = &guards->quic_initials;
+	__u32 flags = guards->flags;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (flags & ARQ_GUARD_QUIC_ALL) {
+		if (flags & ARQ_GUARD_QUIC_INITIALS && arq_quic_is_spent(ctx, packet, limit, now))
+			return ARQ_REASON_QUIC_INITIAL_LIMIT;
+		if (!arq_rate_take(&arq_limit_states[ARQ_LIMIT_SLOT_ALL].arrival, &guards->quic_all,
+				   now))
+			return ARQ_REASON_QUIC_ALL_INITIALS;
+	}
+	if (flags & ARQ_GUARD_QUIC_INITIALS &&
+	    !arq_limit_take_from(&quic_sources, ctx, packet, ARQ_LIMIT_SLOT_INITIALS, limit, now))
+		return ARQ_REASON_QUIC_INITIAL_LIMIT;
+	return ARQ_REASON_NONE;
+}
+
 /* Why an Initial is not to pass, or ARQ_REASON_NONE. */
 static __always_inline __u32 arq_quic_initial(struct xdp_md *ctx, const struct arq_packet *packet,
 					      const struct arq_guards *guards, __u32 length)
 {
-	const struct arq_limit *limit = &guards->quic_initials;
-
 	if (length < ARQ_QUIC_INITIAL_MIN)
 		return ARQ_REASON_QUIC_INITIAL_SIZE;
 	if (guards->flags & ARQ_GUARD_QUIC_SHORT_DCID &&
 	    packet->dcid_length < ARQ_QUIC_INITIAL_DCID_MIN)
 		return ARQ_REASON_QUIC_DCID_LENGTH;
-	if (guards->flags & ARQ_GUARD_QUIC_INITIALS &&
-	    !arq_limit_take_from(&quic_sources, ctx, packet, ARQ_LIMIT_SLOT_INITIALS, limit,
-				 bpf_ktime_get_ns()))
-		return ARQ_REASON_QUIC_INITIAL_LIMIT;
+	if (guards->flags & (ARQ_GUARD_QUIC_INITIALS | ARQ_GUARD_QUIC_ALL))
+		return arq_quic_take(ctx, packet, guards);
 	return ARQ_REASON_NONE;
 }
 

@@ -18,6 +18,16 @@
  */
 #define ARQ_RATE_ATTEMPTS 32
 
+/* Has the rate nothing left at `now_ns`? Takes nothing. */
+static __always_inline bool arq_rate_is_spent(const __u64 *arrival, const struct arq_rate *rate,
+					      __u64 now_ns)
+{
+	__u64 now = now_ns << ARQ_RATE_SHIFT;
+	__u64 seen = *(volatile const __u64 *)arrival;
+
+	return seen > now && seen - now > rate->tolerance_ns16;
+}
+
 /*
  * Is a packet that comes at `now_ns` (CLOCK_MONOTONIC, bpf_ktime_get_ns()) within the rate? Takes
  * it from the rate then. `arrival` is the limit's state. CPUs may disagree about the time by their

@@ -134,6 +134,10 @@ Test(config_guards, reads_quic)
 	guards = load(&config, "quic: {ports: 443, initials: {rate: 9/s, per: rule}}");
 	cr_expect_eq(guards->quic_initials.per_source, 0);
 	arq_config_destroy(config);
+	guards = load(&config, "quic: {ports: 443, all_initials: {rate: 5000/s, burst: 700}}");
+	cr_expect_eq(guards->flags, always | ARQ_GUARD_QUIC_ALL);
+	expect_rate(&guards->quic_all, 5000, SECOND, 700);
+	arq_config_destroy(config);
 }
 
 #define KNOCK "name: k, sequence: [tcp/1, udp/2], window: 10s, opens: [tcp/22, udp/22], for: 10m"

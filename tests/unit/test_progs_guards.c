@@ -675,6 +675,47 @@ Test(progs_guards, quic_initials_are_limited_by_prefix)
 	unload();
 }
 
+Test(progs_guards, quic_initials_are_limited_together)
+{
+	fixture_begin();
+	guard_quic(ARQ_GUARD_QUIC_ALL);
+	set_rate(&guards.quic_all, 1, HOUR, 20);
+	load();
+	cr_assert_eq(offer_initials(4), 20);
+	cr_assert_eq(offer_initials(6), 0, "both families together");
+	cr_assert_eq(reasons(ARQ_REASON_QUIC_ALL_INITIALS), 2 * 8 * 16 - 20);
+	const struct frame_spec later = {.ip = 4, .protocol = 17, .payload = PAYLOAD_SHORT};
+	expect(&later, XDP_PASS, ARQ_REASON_NONE, "what has a connection goes on");
+	unload();
+}
+
+/* One source alone cannot use up what all may send: what is beyond its own rate does not count. */
+Test(progs_guards, a_loud_source_leaves_the_others_theirs)
+{
+	struct frame_spec spec = {
+		.ip = 4, .protocol = 17, .payload = PAYLOAD_INITIAL_V1, .fill = 1200};
+	struct frame loud, other;
+	uint32_t passed = 0;
+
+	fixture_begin();
+	limit_initials(32, 128);
+	guards.flags |= ARQ_GUARD_QUIC_ALL;
+	set_rate(&guards.quic_all, 1, HOUR, 5);
+	load();
+	frame_build(&loud, &spec);
+	spec.source = 1;
+	frame_build(&other, &spec);
+	for (int i = 0; i < 100; i++)
+		passed += fixture_run(&firewall, loud.bytes, loud.length, 1) == XDP_PASS;
+	cr_assert_eq(passed, 3);
+	cr_assert_eq(reasons(ARQ_REASON_QUIC_INITIAL_LIMIT), 97);
+	for (int i = 0; i < 100; i++)
+		passed += fixture_run(&firewall, other.bytes, other.length, 1) == XDP_PASS;
+	cr_assert_eq(passed, 5);
+	cr_assert_eq(reasons(ARQ_REASON_QUIC_ALL_INITIALS), 98);
+	unload();
+}
+
 /* Acceptance, shortened: 8 sources from two CPUs at far more than ten times the rate of each. */
 Test(progs_guards, quic_initials_are_limited_exactly_on_two_cpus)
 {
@@ -952,7 +993,8 @@ Test(progs_guards, stand_frames_that_nobody_wrote_down)
 	add_knock(1, steps, opens);
 	uint32_t knocks = guards.flags;
 	guard_quic(too_big | knocks | ARQ_GUARD_QUIC_VERSIONS | ARQ_GUARD_QUIC_INITIALS |
-		   ARQ_GUARD_IPV4_OPTIONS | ARQ_GUARD_EVIL_BIT);
+		   ARQ_GUARD_QUIC_ALL | ARQ_GUARD_IPV4_OPTIONS | ARQ_GUARD_EVIL_BIT);
+	set_rate(&guards.quic_all, 100, SECOND, 1);
 	set_rate(&guards.quic_versions, 1000, SECOND, 1);
 	guards.quic_initials =
 		(struct arq_limit){.per_source = 1, .prefix_v4 = 24, .prefix_v6 = 56};

@@ -142,6 +142,12 @@ static int make_quic(const struct arq_config_check *check, struct arq_guards *gu
 	int code = make_quic_ports(check, guards);
 	if (!code)
 		code = make_initials(check, guards);
+	if (!code && written->all_initials) {
+		guards->flags |= ARQ_GUARD_QUIC_ALL;
+		code = make_rate(check, arq_field("firewall.quic.all_initials"),
+				 written->all_initials->rate, written->all_initials->burst, 0,
+				 &guards->quic_all);
+	}
 	if (!code && written->unknown_versions) {
 		guards->flags |= ARQ_GUARD_QUIC_VERSIONS;
 		code = make_rate(check, arq_field("firewall.quic.unknown_versions"),

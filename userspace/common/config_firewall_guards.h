@@ -20,6 +20,7 @@ struct arq_config_quic {
 	enum arq_config_action fixed_bit;
 	enum arq_config_action short_dcid;
 	struct arq_config_limit *initials;
+	struct arq_config_limit *all_initials;
 	struct arq_config_limit *unknown_versions;
 };
 

@@ -203,6 +203,8 @@ static const cyaml_schema_field_t quic_fields[] = {
 	WORD("short_dcid", struct arq_config_quic, short_dcid, pass_or_drop),
 	CYAML_FIELD_MAPPING_PTR("initials", OPTIONAL, struct arq_config_quic, initials,
 				limit_fields),
+	CYAML_FIELD_MAPPING_PTR("all_initials", OPTIONAL, struct arq_config_quic, all_initials,
+				rate_fields),
 	CYAML_FIELD_MAPPING_PTR("unknown_versions", OPTIONAL, struct arq_config_quic,
 				unknown_versions, rate_fields),
 	CYAML_FIELD_END,
