@@ -258,6 +258,137 @@ Test(quic_endpoint, drops_small_initials)
 	echo_destroy(e);
 }
 
+/* --- newcomers wait -----------------------------------------------------------------------------
+ */
+
+/* Initials of nobody: noise behind a header, each with an ID of its own. */
+static void inject_initials(struct echo *e, unsigned int count)
+{
+	uint8_t packet[NGTCP2_MAX_UDP_PAYLOAD_SIZE];
+	uint16_t rest = 0x4000 | (sizeof(packet) - 26);
+
+	for (unsigned int i = 0; i < count; i++) {
+		memset(packet, 0x55, sizeof(packet));
+		memcpy(packet, "\xc0\x00\x00\x00\x01\x08", 6);
+		gnutls_rnd(GNUTLS_RND_NONCE, packet + 6, 8);
+		packet[14] = 8;
+		packet[23] = 0;
+		packet[24] = (uint8_t)(rest >> 8);
+		packet[25] = (uint8_t)rest;
+		lab_inject(&e->lab.server_io, packet, sizeof(packet));
+	}
+}
+
+Test(quic_endpoint, newcomers_wait_until_there_is_time)
+{
+	struct echo *e = echo_new();
+
+	e->options.waiting = 4;
+	echo_create(e);
+	e->lab.admissions = 0;
+	echo_connect(e);
+	lab_step(&e->lab);
+	lab_step(&e->lab);
+	cr_assert(arq_quic_waiting(e->lab.server));
+	cr_assert_eq(arq_quic_expiry(e->lab.server), 0, "nobody may sleep over them");
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 0);
+	e->lab.admissions = 1;
+	cr_assert(lab_run(&e->lab, LAB_SECOND, both_ready, e));
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 1);
+	cr_assert_not(arq_quic_waiting(e->lab.server));
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 0, "no pressure");
+	echo_send(e, 10000);
+	echo_expect(e, 10000);
+	cr_assert_gt(lab_counters(e->lab.server).packets_established, 0);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, pressure_asks_for_retry_and_drops)
+{
+	struct echo *e = echo_new();
+
+	e->options.waiting = 8;
+	echo_create(e);
+	inject_initials(e, 100);
+	lab_step(&e->lab);
+	/* Four while half the places or more were taken, then three more who found less. */
+	cr_assert_eq(lab_counters(e->lab.server).dropped_busy, 92);
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 4);
+	cr_assert_leq(e->lab.server_io.last_lengths[1], NGTCP2_MAX_UDP_PAYLOAD_SIZE / 3);
+	echo_destroy(e);
+}
+
+static unsigned int flood_of; /* Initials a step */
+
+static void flood_server(struct lab *lab)
+{
+	/* The lab is the first member. */
+	inject_initials((struct echo *)lab, flood_of);
+}
+
+/* Eight times as many noisy Initials come as there is time for, and the client gets in at once when
+ * it has its token. */
+Test(quic_endpoint, a_token_goes_past_the_flood)
+{
+	struct echo *e = echo_new();
+
+	e->options.waiting = 8;
+	e->options.retry = ARQ_QUIC_RETRY_ALWAYS;
+	echo_create(e);
+	e->lab.admissions = 2;
+	e->lab.before_client = flood_server;
+	echo_connect(e);
+	lab_step(&e->lab);
+	flood_of = 16;
+	cr_assert(lab_run(&e->lab, LAB_SECOND / 2, both_ready, e), "before the first repetition");
+	cr_assert_gt(lab_counters(e->lab.server).dropped_busy, 0);
+	cr_assert_eq(lab_counters(e->lab.server).retry_accepted, 1);
+	echo_destroy(e);
+}
+
+/* Also while there is time for all of them. */
+Test(quic_endpoint, newcomers_that_come_to_nothing_ask_for_retry)
+{
+	struct echo *e = echo_new();
+
+	e->options.retry_threshold = 10;
+	echo_create(e);
+	for (int i = 0; i < 30; i++) {
+		inject_initials(e, 1);
+		lab_step(&e->lab);
+	}
+	cr_assert_eq(lab_counters(e->lab.server).accepted, 10);
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 20);
+	lab_run(&e->lab, LAB_SECOND, never, NULL);
+	inject_initials(e, 1);
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 21, "it is not over yet");
+	lab_run(&e->lab, 2 * LAB_SECOND, never, NULL);
+	echo_shake_hands(e);
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 21, "it is over");
+	echo_destroy(e);
+}
+
+/* Who knows no version of ours waits as well, and is answered once. */
+Test(quic_endpoint, unknown_versions_wait)
+{
+	struct echo *e = echo_new();
+	uint8_t packet[1200];
+
+	e->options.waiting = 4;
+	echo_create(e);
+	e->lab.admissions = 0;
+	for (int i = 0; i < 6; i++)
+		lab_inject(&e->lab.server_io, packet, version_packet(packet, 1200));
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).version_negotiation_sent, 0);
+	cr_assert_eq(lab_counters(e->lab.server).dropped_busy, 2);
+	e->lab.admissions = 10;
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).version_negotiation_sent, 4);
+	echo_destroy(e);
+}
+
 /* The server forgot everything but its secret: the client learns it at once. */
 Test(quic_endpoint, stateless_reset_ends_a_lost_connection)
 {

@@ -2,6 +2,7 @@
 #include "test_quic_lab.h"
 
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -171,7 +172,7 @@ void lab_create(struct lab *lab, const struct arq_quic_endpoint_options *server_
 	const struct arq_quic_tls_options tls = {.certificates = &files, .count = 1};
 	struct arq_error error = {0};
 
-	*lab = (struct lab){.now = 1000 * LAB_SECOND};
+	*lab = (struct lab){.now = 1000 * LAB_SECOND, .admissions = UINT_MAX};
 	test_certificate_make(&lab->certificate, "localhost");
 	files = (struct arq_quic_certificate){lab->certificate.certificate, lab->certificate.key};
 	trust.ca_file = lab->certificate.certificate;
@@ -255,6 +256,8 @@ void lab_step(struct lab *lab)
 			lab->now = next;
 	}
 	take_in(lab, lab->server, &lab->server_io);
+	for (unsigned int i = 0; i < lab->admissions && arq_quic_admit(lab->server, lab->now);)
+		i++;
 	arq_quic_run(lab->server, lab->now);
 	if (lab->before_client)
 		lab->before_client(lab);

@@ -47,6 +47,7 @@ struct lab_io {
 struct lab {
 	uint64_t now;
 	uint64_t horizon; /* no jump of the clock goes past it */
+	unsigned int admissions; /* newcomers that the server takes in a step; all by default */
 	struct lab_io server_io, client_io;
 	/* Looks at what arrived at the client before it does; NULL: nobody. */
 	void (*before_client)(struct lab *lab);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+#include "userspace/io/io_internal.h"
 #include "userspace/quic/cid.h"
 #include "userspace/quic/quic.h"
 #include "userspace/quic/timer.h"
 #include "userspace/quic/token.h"
+#include "userspace/quic/waiting.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -116,6 +118,73 @@ Test(quic_timer, come_in_order)
 	free(timers);
 }
 
+/* --- newcomers -------------------------------------------------------------------------------- */
+
+static bool put(struct waiting *waiting, enum waiting_rank rank, uint8_t number)
+{
+	const struct arq_rx_packet packet = {.data = &number, .length = 1};
+
+	return waiting_put(waiting, rank, NULL, &packet);
+}
+
+static int taken(struct waiting *waiting)
+{
+	const struct waiting_packet *packet = waiting_take(waiting);
+
+	return packet ? packet->data[0] : -1;
+}
+
+Test(quic_waiting, each_rank_has_its_places)
+{
+	struct waiting waiting;
+
+	cr_assert_eq(waiting_init(&waiting, 3), 0);
+	for (uint8_t i = 0; i < 4; i++)
+		cr_assert(put(&waiting, WAITING_UNKNOWN, i));
+	cr_assert_not(put(&waiting, WAITING_UNKNOWN, 4), "four places of three asked for");
+	cr_assert(put(&waiting, WAITING_PROVEN, 10), "others do not take the proven's places");
+	cr_assert_eq(taken(&waiting), 10);
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(taken(&waiting), i);
+	cr_assert_eq(taken(&waiting), -1);
+	waiting_release(&waiting);
+	cr_assert_eq(waiting_init(&waiting, 0), 0);
+	cr_assert_not(put(&waiting, WAITING_UNKNOWN, 0));
+	cr_assert_eq(taken(&waiting), -1);
+	waiting_release(&waiting);
+}
+
+Test(quic_waiting, the_unknown_are_not_shut_out)
+{
+	struct waiting waiting;
+	int unknown = 0;
+
+	cr_assert_eq(waiting_init(&waiting, 64), 0);
+	for (uint8_t i = 0; i < 64; i++) {
+		put(&waiting, WAITING_PROVEN, 1);
+		put(&waiting, WAITING_UNKNOWN, 0);
+	}
+	for (int i = 0; i < 64; i++)
+		unknown += taken(&waiting) == 0;
+	cr_assert_eq(unknown, 8);
+	waiting_release(&waiting);
+}
+
+Test(quic_waiting, an_io_that_is_gone_is_forgotten)
+{
+	const struct arq_rx_packet packet = {.data = (uint8_t *)"x", .length = 1};
+	struct arq_io gone = {0}, other = {0};
+	struct waiting waiting;
+
+	cr_assert_eq(waiting_init(&waiting, 4), 0);
+	waiting_put(&waiting, WAITING_UNKNOWN, &gone, &packet);
+	waiting_put(&waiting, WAITING_UNKNOWN, &other, &packet);
+	waiting_forget(&waiting, &gone);
+	cr_assert_null(waiting_take(&waiting)->io);
+	cr_assert_eq(waiting_take(&waiting)->io, &other);
+	waiting_release(&waiting);
+}
+
 /* --- tokens ----------------------------------------------------------------------------------- */
 
 struct token_fixture {
@@ -123,7 +192,7 @@ struct token_fixture {
 	union arq_address remote, other;
 	ngtcp2_pkt_hd header;
 	ngtcp2_cid original, found;
-	uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
+	uint8_t token[TOKEN_MAX];
 };
 
 static void token_fixture_init(struct token_fixture *f)
@@ -147,6 +216,11 @@ static void token_fixture_init(struct token_fixture *f)
 	f->header.tokenlen = (size_t)length;
 }
 
+static void token_fixture_end(struct token_fixture *f)
+{
+	token_keys_release(&f->keys);
+}
+
 Test(quic_token, retry_is_bound_to_address_time_and_id)
 {
 	struct token_fixture f;
@@ -159,15 +233,75 @@ Test(quic_token, retry_is_bound_to_address_time_and_id)
 	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, 60 * NGTCP2_SECONDS, &f.found),
 		     TOKEN_INVALID);
 	f.header.dcid.data[5] ^= 1;
-	cr_assert_neq(token_verify(&f.keys, &f.header, &f.remote, soon, &f.found), TOKEN_RETRY);
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, soon, &f.found), TOKEN_INVALID);
+	f.header.dcid.data[5] ^= 1;
+	f.header.version = NGTCP2_PROTO_VER_V2;
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, soon, &f.found), TOKEN_INVALID);
+	f.header.version = NGTCP2_PROTO_VER_V1;
+	arq_address_parse(&f.remote, "192.0.2.7:5001");
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, soon, &f.found), TOKEN_INVALID);
+	token_fixture_end(&f);
+}
+
+/* Keys change with the hours, and who has the secret finds them. */
+Test(quic_token, epochs_follow_each_other)
+{
+	struct token_fixture f, g;
+	uint64_t hour = 3600 * NGTCP2_SECONDS;
+	ngtcp2_ssize length;
+
+	token_fixture_init(&f);
+	token_fixture_init(&g);
+	for (uint64_t now = hour - NGTCP2_SECONDS; now < 60 * hour; now += 5 * hour) {
+		length = token_retry_write(&f.keys, f.token, f.header.version, &f.remote,
+					   &f.header.dcid, &f.original, now);
+		f.header.tokenlen = (size_t)length;
+		cr_assert_eq(token_verify(&g.keys, &f.header, &f.remote, now, &g.found),
+			     TOKEN_RETRY);
+		cr_assert_eq(token_verify(&g.keys, &f.header, &f.remote, now + 2 * NGTCP2_SECONDS,
+					  &g.found),
+			     TOKEN_RETRY, "into the next hour");
+		cr_assert_eq(token_verify(&g.keys, &f.header, &f.remote, now - 1, &g.found),
+			     TOKEN_INVALID, "from the future");
+		length = token_new_write(&f.keys, f.token, &f.remote, now);
+		f.header.tokenlen = (size_t)length;
+		cr_assert_eq(token_verify(&g.keys, &f.header, &f.remote, now + 24 * hour, &g.found),
+			     TOKEN_NEW, "a day later");
+		cr_assert_eq(token_verify(&g.keys, &f.header, &f.remote, now + 25 * hour, &g.found),
+			     TOKEN_NONE);
+		cr_assert_eq(token_verify(&g.keys, &f.header, &f.remote, now, &g.found), TOKEN_NEW);
+	}
+	token_fixture_end(&f);
+	token_fixture_end(&g);
+}
+
+/* Whatever an Initial carries as a token: never more than it is. */
+Test(quic_token, garbage_is_no_token)
+{
+	struct token_fixture f;
+	uint8_t garbage[2 * TOKEN_MAX];
+
+	token_fixture_init(&f);
+	for (size_t length = 0; length <= sizeof(garbage); length++) {
+		gnutls_rnd(GNUTLS_RND_NONCE, garbage, sizeof(garbage));
+		garbage[0] = length % 2 ? f.token[0] : garbage[0];
+		f.header.token = garbage;
+		f.header.tokenlen = length;
+		enum token_verdict verdict =
+			token_verify(&f.keys, &f.header, &f.remote, 2 * NGTCP2_SECONDS, &f.found);
+		cr_assert(verdict == TOKEN_NONE || verdict == TOKEN_INVALID, "length %zu", length);
+	}
+	token_fixture_end(&f);
 }
 
 Test(quic_token, each_kind_is_its_own)
 {
 	struct token_fixture f;
 	ngtcp2_ssize length;
+	uint8_t retry;
 
 	token_fixture_init(&f);
+	retry = f.token[0];
 	length = token_new_write(&f.keys, f.token, &f.remote, NGTCP2_SECONDS);
 	f.header.tokenlen = (size_t)length;
 	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, 3600 * NGTCP2_SECONDS, &f.found),
@@ -175,13 +309,14 @@ Test(quic_token, each_kind_is_its_own)
 	cr_assert_eq(token_verify(&f.keys, &f.header, &f.other, NGTCP2_SECONDS, &f.found),
 		     TOKEN_NONE);
 	/* A NEW_TOKEN token in a Retry token's clothes. */
-	f.token[0] = NGTCP2_CRYPTO_TOKEN_MAGIC_RETRY2;
-	cr_assert_neq(token_verify(&f.keys, &f.header, &f.remote, NGTCP2_SECONDS, &f.found),
-		      TOKEN_RETRY);
+	f.token[0] = retry;
+	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, NGTCP2_SECONDS, &f.found),
+		     TOKEN_INVALID);
 	f.token[0] = 0;
 	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, NGTCP2_SECONDS, &f.found),
 		     TOKEN_NONE);
 	f.header.tokenlen = 0;
 	cr_assert_eq(token_verify(&f.keys, &f.header, &f.remote, NGTCP2_SECONDS, &f.found),
 		     TOKEN_NONE);
+	token_fixture_end(&f);
 }

@@ -119,12 +119,14 @@ COUNTERS(handover_lost, {AT(inbox.refused), {L("reason", "inbox_full")}},
 	 {AT(no_owner), {L("reason", "no_owner")}}, {AT(no_io), {L("reason", "no_socket")}},
 	 {AT(quic.dropped_foreign), {L("reason", "no_way")}});
 COUNTERS(quic_received, {AT(quic.packets_received), {{0}}});
+COUNTERS(quic_established, {AT(quic.packets_established), {{0}}});
 COUNTERS(quic_sent, {AT(quic.packets_sent), {{0}}});
 COUNTERS(quic_dropped, {AT(quic.dropped_malformed), {L("reason", "malformed")}},
 	 {AT(quic.dropped_initial_size), {L("reason", "initial_size")}},
 	 {AT(quic.dropped_version_size), {L("reason", "version_size")}},
 	 {AT(quic.dropped_unknown), {L("reason", "unknown_connection")}},
 	 {AT(quic.dropped_limit), {L("reason", "limit")}},
+	 {AT(quic.dropped_busy), {L("reason", "busy")}},
 	 {AT(quic.dropped_no_listener), {L("reason", "no_listener")}},
 	 {AT(quic.dropped_no_slot), {L("reason", "no_slot")}},
 	 {AT(quic.dropped_closing), {L("reason", "closing")}});
@@ -696,6 +698,8 @@ static const struct metric metrics[] = {
 		"Packets for ended connections answered by their CONNECTION_CLOSE.", quic_repeated),
 	WORKERS("arquant_quic_datagrams_received_total", "counter", "worker",
 		"Datagrams given to QUIC.", quic_received),
+	WORKERS("arquant_quic_datagrams_established_total", "counter", "worker",
+		"Datagrams received, of connections past their handshake.", quic_established),
 	WORKERS("arquant_quic_datagrams_sent_total", "counter", "worker",
 		"Datagrams that QUIC sent.", quic_sent),
 	WORKERS("arquant_quic_datagrams_dropped_total", "counter", "worker, reason",

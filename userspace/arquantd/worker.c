@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquantd/worker.h"
 
+#include "userspace/arquantd/admission.h"
 #include "userspace/common/clock.h"
 #include "userspace/common/log.h"
 
@@ -16,9 +17,18 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* Batches taken from one io before the others and the output have their turn: enough to keep up
- * with a burst, few enough that acknowledgements are not late. */
-#define BATCHES_PER_ROUND 4
+/* Packets of connections taken from one io before the others and the output have their turn:
+ * enough to keep up with a burst, few enough that acknowledgements are not late. */
+#define PACKETS_PER_ROUND (4 * ARQ_IO_BATCH)
+
+/* Batches, whatever is in them: as many as an AF_XDP socket's ring holds. What is for no connection
+ * is put aside or dropped in a fraction of a microsecond, and must not stay in the way of what is.
+ */
+#define BATCHES_PER_ROUND 64
+
+/* Newcomers that wait: what comes in a burst of some hundred clients, while one after the other is
+ * served. 1.6 KiB each. */
+#define NEWCOMERS_WAITING 1024
 
 #define EVENTS_MAX 32
 
@@ -64,6 +74,10 @@ struct arq_worker {
 	bool checked;
 	int result;
 	uint64_t now;
+	uint64_t asleep_from,
+		admitted_at; /* ends of the last round, and of its part for newcomers */
+	uint64_t established; /* packets of established connections, at the last one */
+	struct arq_admission admission;
 	bool draining;
 	uint64_t deadline; /* while draining */
 };
@@ -73,11 +87,13 @@ struct arq_worker {
 static int take_from_io(struct arq_worker *worker, struct arq_io *io)
 {
 	struct arq_rx_packet packets[ARQ_IO_BATCH];
-	for (int i = 0; i < BATCHES_PER_ROUND; i++) {
+	size_t owned = 0;
+	for (int i = 0; i < BATCHES_PER_ROUND && owned < PACKETS_PER_ROUND; i++) {
 		int count = arq_io_receive(io, packets, ARQ_IO_BATCH);
 		if (count <= 0)
 			return count;
-		arq_quic_receive(worker->endpoint, io, packets, (size_t)count, worker->now);
+		owned +=
+			arq_quic_receive(worker->endpoint, io, packets, (size_t)count, worker->now);
 		arq_io_release(io, packets, (size_t)count);
 	}
 	return 0; /* epoll is level-triggered: what is left wakes us again */
@@ -112,7 +128,7 @@ static void take_from_inbox(struct arq_worker *worker)
 	while ((count = arq_handover_pop(inbox, packets, tags, ARQ_IO_BATCH)) > 0) {
 		take_handed(worker, packets, tags, count);
 		arq_handover_release(inbox, count);
-		if (++batches == BATCHES_PER_ROUND) {
+		if (++batches == PACKETS_PER_ROUND / ARQ_IO_BATCH) {
 			arq_handover_wake(inbox); /* ours: go on in the next round */
 			break;
 		}
@@ -219,15 +235,38 @@ static uint64_t next_expiry(const struct arq_worker *worker)
 static int wait_events(struct arq_worker *worker, struct epoll_event *events)
 {
 	uint64_t expiry = next_expiry(worker);
+	uint64_t now = worker->asleep_from = arq_clock_now();
 	if (expiry == UINT64_MAX)
 		return epoll_pwait2(worker->epoll, events, EVENTS_MAX, NULL, NULL);
-	uint64_t now = arq_clock_now();
 	uint64_t wait = expiry > now ? expiry - now : 0;
 	struct timespec timeout = {
 		.tv_sec = (time_t)(wait / 1000000000u),
 		.tv_nsec = (long)(wait % 1000000000u),
 	};
 	return epoll_pwait2(worker->epoll, events, EVENTS_MAX, &timeout, NULL);
+}
+
+/* Newcomers' part of the round, after everybody else's packets were taken in. */
+static void admit(struct arq_worker *worker)
+{
+	struct arq_admission *admission = &worker->admission;
+	uint64_t established = arq_quic_established_packets(worker->endpoint);
+	if (!arq_quic_waiting(worker->endpoint)) {
+		arq_admission_rest(admission);
+		worker->established = established;
+		return;
+	}
+	uint64_t now = arq_clock_now();
+	/* What sent at the end of the last round, and received in this one. */
+	uint64_t others = worker->asleep_from - worker->admitted_at + now - worker->now;
+	arq_admission_grant(admission, now, others, established != worker->established);
+	worker->established = established;
+	while (arq_admission_allows(admission) && arq_quic_admit(worker->endpoint, worker->now)) {
+		uint64_t before = now;
+		now = arq_clock_now();
+		arq_admission_spend(admission, now - before);
+	}
+	worker->admitted_at = now;
 }
 
 static int serve_round(struct arq_worker *worker)
@@ -244,6 +283,7 @@ static int serve_round(struct arq_worker *worker)
 	for (int i = 0; i < count && code >= 0; i++)
 		code = handle(worker, &events[i]);
 	obey(worker);
+	admit(worker);
 	arq_quic_run(worker->endpoint, worker->now);
 	wake_handed(worker);
 	return code < 0 ? code : 0;
@@ -324,6 +364,7 @@ static int call_switch(struct arq_worker *worker, void *argument)
 	worker->generation = worker->next;
 	update_listeners(worker);
 	limit_connections(worker);
+	worker->admission.share = gateway_of(worker)->limits.newcomers;
 	return 0;
 }
 
@@ -447,6 +488,7 @@ static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 	options.retry = retries[gateway_of(worker)->transport.retry];
 	options.retry_threshold = gateway_of(worker)->transport.retry_threshold;
 	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
+	options.waiting = NEWCOMERS_WAITING;
 	options.foreign_packet = hand_over;
 	options.abused = shared->offenders ? tell_offender : NULL;
 	options.user = worker;
@@ -538,6 +580,7 @@ int arq_worker_create(const struct arq_worker_shared *shared, uint16_t index,
 	made->shared = shared;
 	made->generation = shared->generation;
 	made->index = index;
+	made->admission.share = gateway_of(made)->limits.newcomers;
 	sem_init(&made->called, 0, 0);
 	made->epoll = -1;
 	made->io_count = shared->bindings->count + 2;

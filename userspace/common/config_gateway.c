@@ -15,6 +15,10 @@
 #define CONNECTIONS_DEFAULT 10000
 #define CONNECTIONS_MAX     10000000
 
+/* Of a worker's time: what is left to others under a flood of Initials is nine tenths of it. */
+#define NEWCOMERS_DEFAULT 10
+#define NEWCOMERS_MAX     100
+
 /* What common servers take; under 1 KiB ordinary browsers fail. */
 #define HEADER_SIZE_DEFAULT 16384
 #define HEADER_SIZE_MIN     1024
@@ -52,6 +56,10 @@ static int check_limits(const struct arq_config_check *check)
 	int code = arq_config_check_number(check, arq_field("gateway.limits.max_connections"),
 					   &limits->max_connections, CONNECTIONS_DEFAULT, 1,
 					   CONNECTIONS_MAX);
+	if (!code)
+		code = arq_config_check_number(check, arq_field("gateway.limits.newcomers"),
+					       &limits->newcomers, NEWCOMERS_DEFAULT, 1,
+					       NEWCOMERS_MAX);
 	if (!code)
 		code = arq_config_check_number(check, arq_field("gateway.limits.header_size"),
 					       &limits->header_size, HEADER_SIZE_DEFAULT,

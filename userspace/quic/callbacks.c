@@ -44,7 +44,7 @@ static void note_server_name(struct arq_quic_connection *connection)
 static int send_new_token(struct arq_quic_connection *connection, const ngtcp2_path *path)
 {
 	struct arq_quic_endpoint *endpoint = connection->endpoint;
-	uint8_t token[NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN];
+	uint8_t token[TOKEN_MAX];
 	ngtcp2_ssize length;
 
 	length = token_new_write(&endpoint->keys, token,

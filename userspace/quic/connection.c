@@ -459,6 +459,7 @@ int connection_receive(struct arq_quic_connection *connection, struct arq_io *io
 	ngtcp2_path path;
 	int rv;
 
+	connection->endpoint->counters.packets_established += connection->handshake_done;
 	if (connection->ending) {
 		connection->endpoint->counters.dropped_closing++;
 		return 0;

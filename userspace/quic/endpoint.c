@@ -82,6 +82,7 @@ int arq_quic_endpoint_create(const struct arq_quic_endpoint_options *options,
 	endpoint->cids = cid_table_create();
 	endpoint->reset_tokens = cid_table_create();
 	if (!endpoint->cids || !endpoint->reset_tokens ||
+	    waiting_init(&endpoint->waiting, options->waiting) ||
 	    token_keys_derive(&endpoint->keys, options->secret)) {
 		arq_quic_endpoint_destroy(endpoint);
 		return arq_error_set(error, -ENOMEM, "no memory for a QUIC endpoint");
@@ -122,9 +123,10 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint)
 	cid_table_destroy(endpoint->cids);
 	cid_table_destroy(endpoint->reset_tokens);
 	timer_heap_free(&endpoint->timers);
+	waiting_release(&endpoint->waiting);
 	if (endpoint->anti_replay)
 		gnutls_anti_replay_deinit(endpoint->anti_replay);
-	explicit_bzero(&endpoint->keys, sizeof(endpoint->keys));
+	token_keys_release(&endpoint->keys);
 	explicit_bzero(&endpoint->options, sizeof(endpoint->options));
 	arq_memory_trim(&endpoint->memory);
 	free(endpoint);
@@ -239,6 +241,19 @@ void endpoint_generate_cid(struct arq_quic_endpoint *endpoint, ngtcp2_cid *cid)
 	while (cid_table_find(endpoint->cids, cid->data, cid->datalen));
 }
 
+void endpoint_note_idle(struct arq_quic_endpoint *endpoint, int count)
+{
+	struct idle_newcomers *idle = &endpoint->idle_newcomers;
+	uint64_t second = endpoint->now / NGTCP2_SECONDS;
+
+	if (second != idle->second) {
+		idle->before = second == idle->second + 1 ? idle->now : 0;
+		idle->now = 0;
+		idle->second = second;
+	}
+	idle->now += count;
+}
+
 static void note_dirty(struct arq_quic_endpoint *endpoint, struct arq_io *io)
 {
 	for (size_t i = 0; i < endpoint->dirty_count; i++) {
@@ -313,6 +328,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io)
 
 	endpoint_flush(endpoint);
 	endpoint->dirty_count = 0; /* of the others, what is stuck leaves with their next packet */
+	waiting_forget(&endpoint->waiting, io);
 	TAILQ_FOREACH (connection, &endpoint->connections, entry) {
 		for (size_t i = 0; i < connection->path_count; i++) {
 			if (connection->paths[i].io == io)
@@ -367,56 +383,98 @@ static void unknown_short(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 
 /* Datagrams that ngtcp2's look at the header refused. */
 static void unreadable(struct arq_quic_endpoint *endpoint, struct arq_io *io,
-		       const struct arq_rx_packet *packet, int error, const ngtcp2_version_cid *ids)
+		       const struct arq_rx_packet *packet, int error, const ngtcp2_version_cid *ids,
+		       bool waited)
 {
 	bool long_header = packet->data[0] & 0x80;
 
 	if (error == NGTCP2_ERR_VERSION_NEGOTIATION &&
-	    endpoint_listener(endpoint, &packet->path.local))
-		stateless_version_negotiation(endpoint, io, packet, ids);
-	else if (long_header && packet->length >= 7 && packet->length < NGTCP2_MAX_UDP_PAYLOAD_SIZE)
+	    packet->length >= NGTCP2_MAX_UDP_PAYLOAD_SIZE &&
+	    endpoint_listener(endpoint, &packet->path.local)) {
+		if (endpoint->waiting.size && !waited)
+			accept_later(endpoint, io, packet, WAITING_UNKNOWN);
+		else
+			stateless_version_negotiation(endpoint, io, packet, ids);
+	} else if (long_header && packet->length >= 7 &&
+		   packet->length < NGTCP2_MAX_UDP_PAYLOAD_SIZE) {
 		endpoint->counters.dropped_version_size++;
-	else
+	} else {
 		endpoint->counters.dropped_malformed++;
+	}
 }
 
-static void receive_packet(struct arq_quic_endpoint *endpoint, struct arq_io *io,
-			   const struct arq_rx_packet *packet)
+/* Returns whether it was a connection's. */
+static bool receive_packet(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+			   const struct arq_rx_packet *packet, bool waited)
 {
 	ngtcp2_version_cid ids;
 	struct cid_owner *owner;
 	int rv;
 
-	endpoint->counters.packets_received++;
 	if (packet->length == 0) {
 		endpoint->counters.dropped_malformed++;
-		return;
+		return false;
 	}
 	rv = ngtcp2_pkt_decode_version_cid(&ids, packet->data, packet->length,
 					   endpoint->layout.length);
 	if (rv) {
-		unreadable(endpoint, io, packet, rv, &ids);
-		return;
+		unreadable(endpoint, io, packet, rv, &ids, waited);
+		return false;
 	}
 	owner = cid_table_find(endpoint->cids, ids.dcid, ids.dcidlen);
-	if (owner && owner->kind == CID_CONNECTION)
+	if (owner && owner->kind == CID_CONNECTION) {
 		connection_receive((struct arq_quic_connection *)owner, io, packet);
-	else if (owner)
+		return true;
+	}
+	if (owner)
 		closing_receive(endpoint, (struct closing *)owner);
 	else if (is_foreign(endpoint, io, packet, &ids))
-		return;
+		return false;
 	else if (packet->data[0] & 0x80)
-		accept_packet(endpoint, io, packet);
+		accept_packet(endpoint, io, packet, waited);
 	else
 		unknown_short(endpoint, io, packet);
+	return false;
 }
 
-void arq_quic_receive(struct arq_quic_endpoint *endpoint, struct arq_io *io,
-		      const struct arq_rx_packet *packets, size_t count, uint64_t now)
+size_t arq_quic_receive(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+			const struct arq_rx_packet *packets, size_t count, uint64_t now)
 {
+	size_t owned = 0;
+
 	endpoint_clock(endpoint, now);
+	endpoint->counters.packets_received += count;
 	for (size_t i = 0; i < count; i++)
-		receive_packet(endpoint, io, &packets[i]);
+		owned += receive_packet(endpoint, io, &packets[i], false);
+	return owned;
+}
+
+bool arq_quic_admit(struct arq_quic_endpoint *endpoint, uint64_t now)
+{
+	struct waiting_packet *waiting = waiting_take(&endpoint->waiting);
+	struct arq_rx_packet packet;
+
+	if (!waiting)
+		return false;
+	endpoint_clock(endpoint, now);
+	packet = (struct arq_rx_packet){.data = waiting->data,
+					.length = waiting->length,
+					.ecn = waiting->ecn,
+					.path = waiting->path};
+	if (waiting->io)
+		receive_packet(endpoint, waiting->io, &packet, true);
+	return true;
+}
+
+bool arq_quic_waiting(const struct arq_quic_endpoint *endpoint)
+{
+	return waiting_count(&endpoint->waiting, WAITING_PROVEN) ||
+	       waiting_count(&endpoint->waiting, WAITING_UNKNOWN);
+}
+
+uint64_t arq_quic_established_packets(const struct arq_quic_endpoint *endpoint)
+{
+	return endpoint->counters.packets_established;
 }
 
 /* --- output ----------------------------------------------------------------------------------- */
@@ -480,7 +538,7 @@ uint64_t arq_quic_expiry(const struct arq_quic_endpoint *endpoint)
 	const struct timer *timer = timer_first(&endpoint->timers);
 	uint64_t at = timer ? timer->at : UINT64_MAX;
 
-	if (!TAILQ_EMPTY(&endpoint->pending) && !endpoint->stalled)
+	if (arq_quic_waiting(endpoint) || (!TAILQ_EMPTY(&endpoint->pending) && !endpoint->stalled))
 		return 0;
 	if ((endpoint->stalled || endpoint->dirty_count) && endpoint->now + STALL_DELAY < at)
 		at = endpoint->now + STALL_DELAY;

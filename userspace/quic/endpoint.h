@@ -10,6 +10,7 @@
 #include "userspace/quic/timer.h"
 #include "userspace/quic/tls.h"
 #include "userspace/quic/token.h"
+#include "userspace/quic/waiting.h"
 
 #include <sys/queue.h>
 
@@ -18,6 +19,16 @@ LIST_HEAD(closing_list, closing);
 
 /* Ios written to since the last flush. A worker has one for each listener kind, plus upstream. */
 #define ENDPOINT_DIRTY_IOS 8
+
+/*
+ * Newcomers that came to nothing, in the present second and in the one before: connections that
+ * ended in their handshake, and Retry packets without an answer. A flood shows there also while
+ * there is time for it.
+ */
+struct idle_newcomers {
+	uint64_t second; /* the present one */
+	int64_t now, before;
+};
 
 struct arq_quic_endpoint {
 	struct arq_quic_endpoint_options options;
@@ -33,6 +44,8 @@ struct arq_quic_endpoint {
 	struct connection_list pending; /* those that may have output */
 	struct closing_list closings;
 	struct arq_quic_listener *listeners;
+	struct waiting waiting; /* what may begin a connection */
+	struct idle_newcomers idle_newcomers;
 	uint64_t now; /* the latest, never goes back: ngtcp2 relies on that */
 	bool stalled; /* the last run left output for want of slots */
 	uint64_t reset_tokens_at; /* stateless resets: token bucket, when it was filled up to ... */
@@ -77,6 +90,8 @@ void endpoint_generate_cid(struct arq_quic_endpoint *endpoint, ngtcp2_cid *cid);
 
 /* --- stateless.c: answers that need no connection --------------------------------------------- */
 
+/* To a datagram of 1200 bytes at least: an answer must not be larger than the question (RFC 9000
+ * section 14.1). */
 void stateless_version_negotiation(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 				   const struct arq_rx_packet *packet,
 				   const ngtcp2_version_cid *ids);
@@ -88,10 +103,20 @@ void stateless_close(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 void stateless_reset(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 		     const struct arq_rx_packet *packet);
 
+/* Counts newcomers that came to nothing; -1: one who did after all. */
+void endpoint_note_idle(struct arq_quic_endpoint *endpoint, int count);
+
 /* --- accept.c --------------------------------------------------------------------------------- */
 
-/* A long header packet that no connection owns: a new connection, a Retry, or nothing. */
+/*
+ * A long header packet that no connection owns: a new connection, a Retry, or nothing. One that has
+ * not `waited` waits first, where packets do.
+ */
 void accept_packet(struct arq_quic_endpoint *endpoint, struct arq_io *io,
-		   const struct arq_rx_packet *packet);
+		   const struct arq_rx_packet *packet, bool waited);
+
+/* Has it wait, or drops and counts it when there is no place. */
+void accept_later(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+		  const struct arq_rx_packet *packet, enum waiting_rank rank);
 
 #endif

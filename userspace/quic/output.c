@@ -309,6 +309,8 @@ static void count_end(const struct arq_quic_connection *connection)
 			 close->kind == ARQ_QUIC_CLOSE_PEER_TRANSPORT;
 
 	if (!connection->handshake_done) {
+		if (connection->server)
+			endpoint_note_idle(connection->endpoint, 1);
 		if (transport && (close->code & ~0xffULL) == NGTCP2_CRYPTO_ERROR)
 			counters->handshakes_failed_tls++;
 		else if (close->kind == ARQ_QUIC_CLOSE_HANDSHAKE_TIMEOUT ||

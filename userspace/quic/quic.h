@@ -13,6 +13,7 @@
  *		arq_quic_receive(endpoint, io, packets, n, now);
  *		arq_io_release(io, packets, n);
  *	}
+ *	arq_quic_admit(endpoint, now), as often as there is time for newcomers
  *	arq_quic_run(endpoint, now);
  *	wait until arq_io_fd(io) is readable (or writable, while arq_io_pending(io)), or
  *	arq_quic_expiry(endpoint) has come
@@ -300,9 +301,16 @@ struct arq_quic_endpoint_options {
 	struct arq_quic_cid_options cids; /* the same for all workers */
 	uint32_t max_connections; /* of both roles */
 	uint32_t max_half_open; /* accepted, handshake not complete */
-	uint32_t retry_threshold; /* half-open connections from which ARQ_QUIC_RETRY_AUTO acts */
+	uint32_t retry_threshold; /* half-open connections, or in a second newcomers that came to
+				     nothing, from which ARQ_QUIC_RETRY_AUTO acts */
 	enum arq_quic_retry retry;
 	uint32_t stateless_resets; /* a second, at most */
+	/*
+	 * Packets that may begin a connection wait for arq_quic_admit: so many that are proven and
+	 * so many others; the rest is dropped. While half the places of the others are taken,
+	 * ARQ_QUIC_RETRY_AUTO acts. 0: arq_quic_receive takes them at once.
+	 */
+	uint32_t waiting;
 
 	/*
 	 * A packet whose CID names another worker; copy it there, where arq_quic_receive takes it.
@@ -338,9 +346,25 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint);
 /* Another limit than the option's; connections beyond it stay. */
 void arq_quic_endpoint_set_max_connections(struct arq_quic_endpoint *endpoint, uint32_t maximum);
 
-/* Takes in a batch received from `io` (or handed over by another worker). Sends nothing yet. */
-void arq_quic_receive(struct arq_quic_endpoint *endpoint, struct arq_io *io,
-		      const struct arq_rx_packet *packets, size_t count, uint64_t now);
+/*
+ * Takes in a batch received from `io` (or handed over by another worker). Sends nothing yet.
+ * Returns how many were for connections: the others cost next to nothing, where packets wait.
+ */
+size_t arq_quic_receive(struct arq_quic_endpoint *endpoint, struct arq_io *io,
+			const struct arq_rx_packet *packets, size_t count, uint64_t now);
+
+/*
+ * Takes in a packet that waits (options.waiting), of who has proven its address by a token first.
+ * Returns false when none does. It may cost a microsecond (a Retry) or some hundred (the server's
+ * part of a handshake), so have an eye on the clock.
+ */
+bool arq_quic_admit(struct arq_quic_endpoint *endpoint, uint64_t now);
+
+/* Does a packet wait? */
+bool arq_quic_waiting(const struct arq_quic_endpoint *endpoint);
+
+/* packets_established of the counters: while it grows, there are others to be served. */
+uint64_t arq_quic_established_packets(const struct arq_quic_endpoint *endpoint);
 
 /* Timers that are due, then output of all connections that have some, flush, and clean-up. */
 void arq_quic_run(struct arq_quic_endpoint *endpoint, uint64_t now);
@@ -366,6 +390,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
  */
 #define ARQ_QUIC_COUNTERS(X)                                                            \
 	X(packets_received, "datagrams given to the endpoint")                          \
+	X(packets_established, "of these, for connections past their handshake")        \
 	X(packets_sent, "datagrams sent")                                               \
 	X(accepted, "server connections created")                                       \
 	X(connects, "client connections created")                                       \
@@ -396,6 +421,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
 	X(dropped_version_size, "unknown versions in datagrams under 1200 bytes")       \
 	X(dropped_unknown, "packets for no connection, not worth a stateless reset")    \
 	X(dropped_limit, "Initials refused for a limit on connections")                 \
+	X(dropped_busy, "packets of newcomers beyond the time that there is for them")  \
 	X(dropped_no_listener, "Initials to an address nobody listens on")              \
 	X(dropped_no_slot, "stateless answers that found no room to send")              \
 	X(dropped_closing, "packets for closing or draining connections, unanswered")   \

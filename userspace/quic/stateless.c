@@ -43,11 +43,6 @@ void stateless_version_negotiation(struct arq_quic_endpoint *endpoint, struct ar
 			       NGTCP2_PROTO_VER_V2};
 	struct arq_tx_slot slot;
 
-	/* An answer must not be larger than the question (RFC 9000 section 14.1). */
-	if (packet->length < NGTCP2_MAX_UDP_PAYLOAD_SIZE) {
-		endpoint->counters.dropped_version_size++;
-		return;
-	}
 	if (!reserve(endpoint, io, &slot))
 		return;
 	gnutls_rnd(GNUTLS_RND_NONCE, &random, sizeof(random));
@@ -62,7 +57,7 @@ void stateless_version_negotiation(struct arq_quic_endpoint *endpoint, struct ar
 void stateless_retry(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 		     const struct arq_rx_packet *packet, const ngtcp2_pkt_hd *header)
 {
-	uint8_t token[NGTCP2_CRYPTO_MAX_RETRY_TOKENLEN2];
+	uint8_t token[TOKEN_MAX];
 	ngtcp2_ssize token_length;
 	struct arq_tx_slot slot;
 	ngtcp2_cid scid;
@@ -76,8 +71,10 @@ void stateless_retry(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 		   ngtcp2_crypto_write_retry(slot.data, slot.capacity, header->version,
 					     &header->scid, &scid, &header->dcid, token,
 					     (size_t)token_length),
-		   packet))
+		   packet)) {
 		endpoint->counters.retry_sent++;
+		endpoint_note_idle(endpoint, 1);
+	}
 }
 
 void stateless_close(struct arq_quic_endpoint *endpoint, struct arq_io *io,
