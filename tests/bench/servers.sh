@@ -8,6 +8,8 @@
 BENCH_ELSEWHERE=${BENCH_BUILD-}
 BENCH_BUILD=${BENCH_BUILD:-$LAB_ROOT/build/release}
 BENCH_BIN=$BENCH_BUILD/bin
+# What the unit sets for arquantd; so for "serve", which has the same rooms.
+mapfile -t BENCH_ENVIRONMENT < <(sed -n 's/^Environment=//p' "$LAB_ROOT/packaging/systemd/arquantd.service")
 BENCH_SERVER_CPU=1
 BENCH_CLIENT_CPU=0
 
@@ -59,7 +61,7 @@ bench_gtlsserver() {
 }
 
 bench_arquantd() {
-	bench_start "$1" "$2" "$BENCH_BIN/arquantd" --config "$3"
+	bench_start "$1" "$2" env "${BENCH_ENVIRONMENT[@]}" "$BENCH_BIN/arquantd" --config "$3"
 	lab_wait_for 20 "arquantd serves" lab_logged "$1" ' serves with '
 }
 
@@ -68,7 +70,7 @@ bench_serve() {
 	local interface
 	interface=${5:+--xsk client}
 	# shellcheck disable=SC2086
-	bench_start "$1" "$2" "$BENCH_BUILD/bench/serve" $interface "$3" "$LAB_DIR/$4.crt" "$LAB_DIR/$4.key"
+	bench_start "$1" "$2" env "${BENCH_ENVIRONMENT[@]}" "$BENCH_BUILD/bench/serve" $interface "$3" "$LAB_DIR/$4.crt" "$LAB_DIR/$4.key"
 	lab_wait_for 20 "serve listens" lab_logged "$1" '^serves'
 }
 
