@@ -288,6 +288,8 @@ int main(int argc, char **argv)
 	struct command command;
 
 	parse(&command, argc, argv);
+	generator_bind_cpu("flood", 0);
+	setpriority(PRIO_PROCESS, 0, NICE);
 	struct bpf_object *object = load(&command);
 	struct flood_state *state = map_memory(object, ".bss.flood", sizeof(*state));
 	size_t count = command.kind == SEALED ? FLOOD_PAYLOADS_MAX : 1;
@@ -300,7 +302,6 @@ int main(int argc, char **argv)
 	generator_init(&generator, "flood", command.interface);
 	generator.program = bpf_program__fd(bpf_object__find_program_by_name(object, "send"));
 	make_frame(&generator, &command);
-	setpriority(PRIO_PROCESS, 0, NICE);
 	generator_start(&generator);
 	generator_resume(&generator);
 	wait_for(command.seconds);

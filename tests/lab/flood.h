@@ -8,7 +8,7 @@
 #define FLOOD_HEADERS      42 /* Ethernet, IPv4, UDP */
 #define FLOOD_PAYLOAD      1200
 #define FLOOD_DCID         6 /* where the ID is in the payload; 8 octets */
-#define FLOOD_PAYLOADS_MAX 65536 /* a power of two */
+#define FLOOD_PAYLOADS_MAX 16384 /* a power of two */
 
 /* 198.18.0.0/15 is for benchmarks (RFC 2544). */
 #define FLOOD_SOURCES      0xc6120000u

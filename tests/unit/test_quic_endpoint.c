@@ -566,6 +566,77 @@ Test(quic_endpoint, half_open_limit)
 	echo_destroy(e);
 }
 
+/* Near the limit nobody new is taken, and who is there stays. */
+Test(quic_endpoint, memory_near_its_limit_refuses_newcomers)
+{
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	echo_shake_hands(e);
+	arq_quic_endpoint_set_max_memory(e->lab.server, lab_counters(e->lab.server).memory);
+	inject_initials(e, 4);
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).dropped_limit, 4);
+	cr_assert_eq(lab_counters(e->lab.server).closed_memory, 0);
+	echo_send(e, 100);
+	cr_assert_not(e->client.closed);
+	echo_destroy(e);
+}
+
+Test(quic_endpoint, memory_beyond_its_limit_takes_the_longest_silent)
+{
+	struct peer silent_server = {0}, silent_client = {0};
+	struct echo *e = echo_new();
+	uint64_t memory;
+
+	echo_create(e);
+	arq_quic_endpoint_set_max_memory(e->lab.server, UINT64_MAX);
+	echo_shake_hands(e);
+	arq_quic_connection_set_user(e->server.connection, &silent_server);
+	arq_quic_connection_set_user(e->client.connection, &silent_client);
+	echo_again(e);
+	echo_shake_hands(e);
+	cr_assert_eq(lab_counters(e->lab.server).connections, 2);
+	memory = lab_counters(e->lab.server).memory;
+	arq_quic_endpoint_set_max_memory(e->lab.server, memory / 4 * 3);
+	lab_step(&e->lab);
+	lab_step(&e->lab);
+	cr_assert(silent_server.closed && silent_client.closed);
+	cr_assert_eq(silent_client.close.kind, ARQ_QUIC_CLOSE_PEER_TRANSPORT);
+	cr_assert_eq(silent_client.close.code, NGTCP2_NO_ERROR);
+	cr_assert_eq(lab_counters(e->lab.server).closed_memory, 1);
+	cr_assert_lt(lab_counters(e->lab.server).memory, memory);
+	arq_quic_endpoint_set_max_memory(e->lab.server, 0);
+	echo_send(e, 1000);
+	echo_expect(e, 1000);
+	echo_destroy(e);
+}
+
+/* Who is in its handshake goes before who only says nothing. */
+Test(quic_endpoint, memory_beyond_its_limit_takes_handshakes_first)
+{
+	struct peer other_server = {0}, other_client = {0};
+	struct echo *e = echo_new();
+
+	echo_create(e);
+	arq_quic_endpoint_set_max_memory(e->lab.server, UINT64_MAX);
+	echo_shake_hands(e);
+	arq_quic_connection_set_user(e->server.connection, &other_server);
+	arq_quic_connection_set_user(e->client.connection, &other_client);
+	echo_again(e);
+	e->lab.server_io.cut = true;
+	echo_connect(e);
+	lab_step(&e->lab);
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).half_open, 1);
+	arq_quic_endpoint_set_max_memory(e->lab.server, lab_counters(e->lab.server).memory);
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).half_open, 0);
+	cr_assert_eq(lab_counters(e->lab.server).closed_memory, 1);
+	cr_assert_not(other_server.closed);
+	echo_destroy(e);
+}
+
 Test(quic_endpoint, connection_limit_of_a_client)
 {
 	struct echo *e = echo_new();

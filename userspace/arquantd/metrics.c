@@ -140,6 +140,7 @@ COUNTERS(quic_closed, {AT(quic.closed_local), {L("cause", "local")}},
 	 {AT(quic.closed_silent), {L("cause", "silent")}},
 	 {AT(quic.closed_reset), {L("cause", "stateless_reset")}});
 COUNTERS(quic_abuse, {AT(quic.closed_abuse), {{0}}});
+COUNTERS(quic_reaped, {AT(quic.closed_memory), {{0}}});
 COUNTERS(quic_handshakes, {AT(quic.handshakes_completed), {L("result", "completed")}},
 	 {AT(quic.handshakes_failed_tls), {L("result", "tls")}},
 	 {AT(quic.handshakes_failed_timeout), {L("result", "timeout")}},
@@ -677,6 +678,8 @@ static const struct metric metrics[] = {
 		"Connections that ended after the handshake.", quic_closed),
 	WORKERS("arquant_quic_connections_abusive_total", "counter", "worker",
 		"Connections closed for frames beyond a budget.", quic_abuse),
+	WORKERS("arquant_quic_memory_closed_total", "counter", "worker",
+		"Connections closed as memory was short, also in handshake.", quic_reaped),
 	WORKERS("arquant_quic_handshakes_total", "counter", "worker, result",
 		"Handshakes of both roles that ended, by how.", quic_handshakes),
 	WORKERS("arquant_quic_handshakes_resumed_total", "counter", "worker",

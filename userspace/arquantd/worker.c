@@ -354,7 +354,7 @@ static void update_listeners(struct arq_worker *worker)
 	}
 }
 
-static void limit_connections(struct arq_worker *worker);
+static void set_limits(struct arq_worker *worker);
 
 static int call_switch(struct arq_worker *worker, void *argument)
 {
@@ -363,8 +363,7 @@ static int call_switch(struct arq_worker *worker, void *argument)
 	worker->next_view = NULL;
 	worker->generation = worker->next;
 	update_listeners(worker);
-	limit_connections(worker);
-	worker->admission.share = gateway_of(worker)->limits.newcomers;
+	set_limits(worker);
 	return 0;
 }
 
@@ -372,7 +371,7 @@ static int call_refresh(struct arq_worker *worker, void *argument)
 {
 	(void)argument;
 	int code = arq_proxy_refresh(worker->proxy);
-	limit_connections(worker);
+	set_limits(worker);
 	return code;
 }
 
@@ -495,12 +494,20 @@ static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 	return arq_quic_endpoint_create(&options, &worker->endpoint, error);
 }
 
-/* The pools' connections come on top: clients must not be able to shut us off upstream. */
-static void limit_connections(struct arq_worker *worker)
+/*
+ * The worker's part of what a reload may change. The pools' connections come on top: clients must
+ * not be able to shut us off upstream.
+ */
+static void set_limits(struct arq_worker *worker)
 {
+	const struct arq_config_limits *limits = &gateway_of(worker)->limits;
+
 	arq_quic_endpoint_set_max_connections(
 		worker->endpoint,
 		own_connections(worker) + arq_proxy_upstream_connections(worker->proxy));
+	arq_quic_endpoint_set_max_memory(worker->endpoint, ((uint64_t)limits->memory_mib << 20) /
+								   worker->shared->workers);
+	worker->admission.share = limits->newcomers;
 }
 
 static int create_listeners(struct arq_worker *worker, struct arq_error *error)
@@ -563,7 +570,7 @@ static int create_parts(struct arq_worker *worker, struct arq_error *error)
 		code = arq_proxy_create(&options, &worker->proxy);
 	}
 	if (code == 0) {
-		limit_connections(worker);
+		set_limits(worker);
 		code = create_listeners(worker, error);
 	}
 	if (code == 0)
@@ -580,7 +587,6 @@ int arq_worker_create(const struct arq_worker_shared *shared, uint16_t index,
 	made->shared = shared;
 	made->generation = shared->generation;
 	made->index = index;
-	made->admission.share = gateway_of(made)->limits.newcomers;
 	sem_init(&made->called, 0, 0);
 	made->epoll = -1;
 	made->io_count = shared->bindings->count + 2;

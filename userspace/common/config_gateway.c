@@ -15,6 +15,8 @@
 #define CONNECTIONS_DEFAULT 10000
 #define CONNECTIONS_MAX     10000000
 
+#define MEMORY_MAX (1u << 20) /* a TiB */
+
 /* Of a worker's time: what is left to others under a flood of Initials is nine tenths of it. */
 #define NEWCOMERS_DEFAULT 10
 #define NEWCOMERS_MAX     100
@@ -56,6 +58,9 @@ static int check_limits(const struct arq_config_check *check)
 	int code = arq_config_check_number(check, arq_field("gateway.limits.max_connections"),
 					   &limits->max_connections, CONNECTIONS_DEFAULT, 1,
 					   CONNECTIONS_MAX);
+	if (!code)
+		code = arq_config_check_number(check, arq_field("gateway.limits.memory"),
+					       &limits->memory_mib, 0, 0, MEMORY_MAX);
 	if (!code)
 		code = arq_config_check_number(check, arq_field("gateway.limits.newcomers"),
 					       &limits->newcomers, NEWCOMERS_DEFAULT, 1,

@@ -47,7 +47,8 @@ static bool wants_retry(struct arq_quic_endpoint *endpoint)
 static bool is_full(const struct arq_quic_endpoint *endpoint)
 {
 	return endpoint->counters.connections >= endpoint->options.max_connections ||
-	       endpoint->counters.half_open >= endpoint->options.max_half_open;
+	       endpoint->counters.half_open >= endpoint->options.max_half_open ||
+	       reap_refuses(endpoint);
 }
 
 /* Counts the verdict. Returns false when the packet has been answered or is not worth it. */

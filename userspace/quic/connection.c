@@ -475,6 +475,7 @@ int connection_receive(struct arq_quic_connection *connection, struct arq_io *io
 	if (rv == NGTCP2_ERR_RETRY)
 		return rv;
 	connection->heard = connection->endpoint->now;
+	reap_heard(connection);
 	if (rv == 0)
 		tell_stops(connection, stops, stop_count);
 	if (connection->budget.exceeded)

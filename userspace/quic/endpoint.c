@@ -137,6 +137,11 @@ void arq_quic_endpoint_set_max_connections(struct arq_quic_endpoint *endpoint, u
 	endpoint->options.max_connections = maximum;
 }
 
+void arq_quic_endpoint_set_max_memory(struct arq_quic_endpoint *endpoint, uint64_t maximum)
+{
+	endpoint->options.max_memory = maximum;
+}
+
 /* --- listeners -------------------------------------------------------------------------------- */
 
 static int applications_copy(struct arq_quic_listener *listener,
@@ -526,6 +531,7 @@ void arq_quic_run(struct arq_quic_endpoint *endpoint, uint64_t now)
 
 	now = endpoint_clock(endpoint, now);
 	expire(endpoint, now);
+	reap(endpoint);
 	endpoint->stalled = false;
 	while (!endpoint->stalled && endpoint->counters.packets_sent < until &&
 	       (connection = TAILQ_FIRST(&endpoint->pending)))

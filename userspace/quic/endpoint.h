@@ -106,6 +106,20 @@ void stateless_reset(struct arq_quic_endpoint *endpoint, struct arq_io *io,
 /* Counts newcomers that came to nothing; -1: one who did after all. */
 void endpoint_note_idle(struct arq_quic_endpoint *endpoint, int count);
 
+/* --- reap.c: memory, by options.max_memory --------------------------------------------------- */
+
+/* Is it so short that nobody new is taken? From 15/16 of the limit. */
+bool reap_refuses(const struct arq_quic_endpoint *endpoint);
+
+/* A packet came for the connection: it is the last of those to go. */
+void reap_heard(struct arq_quic_connection *connection);
+
+/*
+ * Beyond the limit, ends what is closing, then clients' connections, those in their handshake and
+ * those silent for longest first. Sends nothing yet.
+ */
+void reap(struct arq_quic_endpoint *endpoint);
+
 /* --- accept.c --------------------------------------------------------------------------------- */
 
 /*

@@ -300,6 +300,12 @@ struct arq_quic_endpoint_options {
 						   stateless resets for each other's connections */
 	struct arq_quic_cid_options cids; /* the same for all workers */
 	uint32_t max_connections; /* of both roles */
+	/*
+	 * Bytes of connections' state (as `memory` of the counters, and an estimate for TLS in
+	 * handshakes): near it nobody new is taken, beyond it what has been silent for longest
+	 * goes. 0: no limit.
+	 */
+	uint64_t max_memory;
 	uint32_t max_half_open; /* accepted, handshake not complete */
 	uint32_t retry_threshold; /* half-open connections, or in a second newcomers that came to
 				     nothing, from which ARQ_QUIC_RETRY_AUTO acts */
@@ -345,6 +351,9 @@ void arq_quic_endpoint_destroy(struct arq_quic_endpoint *endpoint);
 
 /* Another limit than the option's; connections beyond it stay. */
 void arq_quic_endpoint_set_max_connections(struct arq_quic_endpoint *endpoint, uint32_t maximum);
+
+/* Another limit than the option's; what is beyond it goes with the next runs. */
+void arq_quic_endpoint_set_max_memory(struct arq_quic_endpoint *endpoint, uint64_t maximum);
 
 /*
  * Takes in a batch received from `io` (or handed over by another worker). Sends nothing yet.
@@ -406,6 +415,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
 	X(closed_idle, "connections that timed out idle")                               \
 	X(closed_silent, "connections whose peer acknowledged nothing any more")        \
 	X(closed_abuse, "connections closed for frames beyond a budget")                \
+	X(closed_memory, "connections closed as memory was short, also in handshake")   \
 	X(closed_reset, "connections ended by a stateless reset")                       \
 	X(retry_sent, "Retry packets sent")                                             \
 	X(retry_accepted, "Initials with a valid Retry token")                          \
