@@ -309,6 +309,9 @@ static __always_inline int arq_firewall_run(struct xdp_md *ctx, __u32 cpu,
 
 	arq_firewall_decide(ctx, cpu, packet, &verdict);
 	arq_count(counters, &verdict);
+	/* The bundle asks the same next: what passes pays nothing for the sampling of drops. */
+	if (verdict.action == XDP_PASS)
+		return XDP_PASS;
 	if (arq_sample_drops && verdict.action == XDP_DROP &&
 	    arq_sample_drop_due(counters, &arq_firewall_sampling[cpu]))
 		arq_firewall_sample(ctx, counters, verdict.reason, verdict.rule);
