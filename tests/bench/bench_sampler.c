@@ -7,7 +7,8 @@
  * - a packet that is sampled: the same at 1 in 1, with 128 bytes of each and one reader, who
  * empties its ring between the rounds;
  * - packets per second that pass on a veth link under a generator at full speed, with the bundle of
- *   firewall and sampler at 1 in 1000 and a reader, and with the bundle of the firewall alone.
+ *   firewall and sampler at 1 in 1000 and a reader, and with the bundle of the firewall alone; of
+ *   the rounds in which the generator came near its highest rate.
  *
  * Each figure is the median over rounds of what two programs, run one after the other, differ by:
  * other load on the machine meets both alike. Beside it stands the range in which 95 of 100 such
@@ -41,8 +42,17 @@
 
 #define ROUNDS_DEFAULT 101
 #define ROUNDS_MAX     1000
-/* Short, as a machine may have phases; a round has six. */
-#define LINK_NS 70000000u
+/* Short, as a machine may have phases; a round has ten. */
+#define LINK_NS 25000000u
+/* Measurements of a round whose figures count: of each program one half. */
+#define LINK_TURNS 8
+/*
+ * The target is for the highest rate. While other work of the machine, or of its host, slows the
+ * generator down to less than this share of it, what two programs differ by is lost in noise.
+ */
+#define LINK_HIGHEST 0.8
+/* Rounds at the highest rate that a verdict needs. */
+#define LINK_ROUNDS_MIN 21
 /* Where the kernel puts a program's code is worth 1 % either way: new places after so many
  * rounds. */
 #define LINK_ROUNDS_OF_PAIR 1
@@ -339,27 +349,70 @@ static void unload_pair(struct pair *pair)
 	unload(&pair->without);
 }
 
-/* Of the two: one after what came before has left the caches, one, the other twice, and the first
- * again: a drift of the machine meets both alike. Which is first alternates. Returns the loss in %.
+struct round {
+	double rate; /* packets/s that pass without a sampler */
+	double total; /* of the rates with and without */
+	double loss; /* % */
+};
+
+/*
+ * Of the two: each once, until what came before has left the caches; then one, the other twice, and
+ * the first again, and so on: a drift of the machine meets both alike. Which is first alternates.
  */
-static double measure_pair(const struct pair *pair, bool sampled_first, double *rate)
+static struct round measure_pair(const struct pair *pair, bool sampled_first)
 {
-	double packets[2] = {0};
+	double rates[2] = {0};
 
 	measure_link(&pair->with, pair->reader);
 	measure_link(&pair->without, NULL);
-	for (int i = 0; i < 4; i++) {
-		bool sampled = (i == 1 || i == 2) != sampled_first;
-		packets[sampled] += measure_link(sampled ? &pair->with : &pair->without,
-						 sampled ? pair->reader : NULL);
+	for (int i = 0; i < LINK_TURNS; i++) {
+		bool sampled = (i % 4 == 1 || i % 4 == 2) != sampled_first;
+		rates[sampled] += measure_link(sampled ? &pair->with : &pair->without,
+					       sampled ? pair->reader : NULL) *
+				  2 / LINK_TURNS;
 	}
-	*rate = packets[false] / 2;
-	return 100 * (1 - packets[true] / packets[false]);
+	return (struct round){.rate = rates[false],
+			      .total = rates[false] + rates[true],
+			      .loss = 100 * (1 - rates[true] / rates[false])};
+}
+
+static int compare_rounds(const void *a, const void *b)
+{
+	const struct round *x = a, *y = b;
+
+	return compare(&y->total, &x->total);
+}
+
+/*
+ * Chosen by both rates together: by one of them, chance in it would choose, too. One round in
+ * twenty may have been faster than the machine is.
+ */
+static bool report_link(struct round *rounds, unsigned int count)
+{
+	static double losses[ROUNDS_MAX], rates[ROUNDS_MAX];
+	unsigned int kept = 0;
+
+	qsort(rounds, count, sizeof(*rounds), compare_rounds);
+	double least = LINK_HIGHEST * rounds[count / 20].total;
+	for (; kept < count && rounds[kept].total >= least; kept++) {
+		losses[kept] = rounds[kept].loss;
+		rates[kept] = rounds[kept].rate;
+	}
+	printf("link: %.0f packets/s pass without a sampler, in the %u rounds near the highest "
+	       "rate\n",
+	       summarize(rates, kept).median, kept);
+	if (kept < LINK_ROUNDS_MIN) {
+		printf("not decided: %d such rounds are needed; take more, or a quieter machine\n",
+		       LINK_ROUNDS_MIN);
+		return false;
+	}
+	return report("at 1 in 1000, the rate falls by", summarize(losses, kept), "% ",
+		      TARGET_LINK);
 }
 
 static bool bench_link(unsigned int rounds)
 {
-	static double losses[ROUNDS_MAX], rates[ROUNDS_MAX];
+	static struct round measured[ROUNDS_MAX];
 	struct pair pair;
 	struct generator generator;
 	uint64_t samples = 0;
@@ -375,15 +428,13 @@ static bool bench_link(unsigned int rounds)
 				unload_pair(&pair);
 			load_pair(&pair, &samples);
 		}
-		losses[round] = measure_pair(&pair, round % 2, &rates[round]);
+		measured[round] = measure_pair(&pair, round % 2);
 		generator_check(&generator);
 	}
 	generator_finish(&generator);
 	unload_pair(&pair);
-	printf("link: %.0f packets/s pass without a sampler, %llu samples read\n",
-	       summarize(rates, rounds).median, (unsigned long long)samples);
-	return report("at 1 in 1000, the rate falls by", summarize(losses, rounds), "% ",
-		      TARGET_LINK);
+	printf("%llu samples read\n", (unsigned long long)samples);
+	return report_link(measured, rounds);
 }
 
 int main(int argc, char **argv)
