@@ -297,6 +297,8 @@ static const struct bad {
 	 "7:25: gateway.routes[0].path_regex: ", "missing closing parenthesis, at character 4"},
 	{GATEWAY POOL "  routes: [{listeners: [edge, none], pool: p}]\n",
 	 "7:31: gateway.routes[0].listeners[1]: ", "no listener 'none'"},
+	{GATEWAY "  routes: [{early_data: all, respond: {status: 200}}]\n",
+	 "6:25: gateway.routes[0].early_data: ", "means nothing without a pool"},
 	{GATEWAY POOL "  routes: [{methods: 'G T', pool: p}]\n", "7:22: gateway.routes[0].methods",
 	 "is no method"},
 	{GATEWAY POOL "  routes: [{headers: [{name: a, value: b, prefix: c}], pool: p}]\n",

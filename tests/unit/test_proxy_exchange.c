@@ -691,6 +691,47 @@ Test(exchange, sends_requests_to_the_connection_of_their_host)
 	lab_stop(lab);
 }
 
+/* --- early data ------------------------------------------------------------------------------- */
+
+static struct lab_call early[5];
+
+static void send_early(struct lab *lab)
+{
+	lab_call(lab, &early[0], "GET", "safe.test", "/download/10", false);
+	lab_call(lab, &early[1], "POST", "safe.test", "/download/10", false);
+	lab_call(lab, &early[2], "POST", "all.test", "/download/10", false);
+	lab_call(lab, &early[3], "GET", "none.test", "/download/10", false);
+	lab_call(lab, &early[4], "POST", "own.test", "/", false);
+}
+
+/* RFC 8470: what may be a repetition goes on only where nothing can come of it, and says so. */
+Test(exchange, requests_in_early_data_are_refused_where_they_could_do_harm)
+{
+	static const unsigned int expected[] = {200, 425, 200, 425, 204};
+	struct lab *lab = lab_start_with(1, NULL,
+					 "    - { host: safe.test, pool: p }\n"
+					 "    - { host: all.test, early_data: all, pool: p }\n"
+					 "    - { host: none.test, early_data: none, pool: p }\n"
+					 "    - { host: own.test, respond: { status: 204 } }\n");
+	struct lab_call later = {0};
+
+	lab_resume_early(lab, send_early);
+	for (size_t i = 0; i < 5; i++) {
+		LAB_UNTIL(lab, early[i].response.closed);
+		cr_expect_eq(early[i].response.status, expected[i], "%zu: %u", i,
+			     early[i].response.status);
+	}
+	cr_assert_eq(lab->backends[0].count, 2);
+	for (size_t i = 0; i < 2; i++)
+		cr_expect_str_eq(lab_value(&lab->backends[0].requests[i].request, "early-data"),
+				 "1");
+	lab_call(lab, &later, "POST", "safe.test", "/download/10", false);
+	LAB_UNTIL(lab, later.response.closed);
+	cr_expect_eq(later.response.status, 200);
+	cr_expect_str_empty(lab_value(&lab->backends[0].requests[2].request, "early-data"));
+	lab_stop(lab);
+}
+
 /* --- drain ------------------------------------------------------------------------------------ */
 
 Test(exchange, finishes_what_is_open_when_it_drains)

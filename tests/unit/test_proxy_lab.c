@@ -457,6 +457,18 @@ static void on_session_ready(struct arq_h3_session *session, void *user)
 	struct lab *lab = user;
 	(void)session;
 	lab->ready = true;
+	if (lab->at_once)
+		lab->at_once(lab);
+}
+
+static void on_session_resumption(struct arq_h3_session *session, void *user, const uint8_t *data,
+				  size_t length)
+{
+	struct lab *lab = user;
+	(void)session;
+	cr_assert_leq(length, sizeof(lab->resumption));
+	memcpy(lab->resumption, data, length);
+	lab->resumption_length = length;
 }
 
 static void on_session_goaway(struct arq_h3_session *session, void *user, int64_t id)
@@ -478,6 +490,7 @@ static void on_session_closed(struct arq_h3_session *session, void *user,
 
 static const struct arq_h3_session_ops session_ops = {
 	.on_ready = on_session_ready,
+	.on_resumption = on_session_resumption,
 	.on_goaway = on_session_goaway,
 	.on_closed = on_session_closed,
 };
@@ -740,10 +753,25 @@ static void connect_client(struct lab *lab)
 	options.io = lab->client_io;
 	options.path.remote = lab->front_address;
 	options.tls = lab->client_tls;
+	if (lab->at_once) {
+		options.resumption = lab->resumption;
+		options.resumption_length = lab->resumption_length;
+		options.early_data = true;
+	}
 	arq_h3_transport(lab->client_h3, false, &options.transport);
 	cr_assert_eq(arq_h3_connect(lab->client_h3, lab->client_endpoint, &options, lab->now,
 				    &lab->session, &error),
 		     0, "%s", error.text);
+}
+
+void lab_resume_early(struct lab *lab, void (*at_once)(struct lab *lab))
+{
+	LAB_UNTIL(lab, lab->resumption_length > 0);
+	arq_h3_session_close(lab->session, ARQ_H3_NO_ERROR);
+	LAB_UNTIL(lab, lab->gone);
+	lab->gone = lab->ready = false;
+	lab->at_once = at_once;
+	connect_client(lab);
 }
 
 struct lab *lab_start(size_t targets)
@@ -762,7 +790,10 @@ static struct lab *start(size_t targets, const char *pool, const char *routes,
 	lab->raw = raw;
 	test_certificate_make(&files, "localhost");
 	const struct arq_quic_certificate certificate = {files.certificate, files.key};
-	const struct arq_quic_tls_options tls = {.certificates = &certificate, .count = 1};
+	static const uint8_t secret[ARQ_QUIC_SECRET_LENGTH] = {1};
+	cr_assert_eq(arq_quic_replay_create(&lab->replay), 0);
+	const struct arq_quic_tls_options tls = {
+		.certificates = &certificate, .count = 1, .secret = secret, .replay = lab->replay};
 	cr_assert_eq(arq_quic_tls_create(&tls, &lab->tls, &error), 0, "%s", error.text);
 	test_certificate_remove(&files);
 	for (size_t i = 0; i < LAB_BACKENDS; i++)
@@ -806,6 +837,7 @@ void lab_stop(struct lab *lab)
 	}
 	arq_quic_client_tls_put(lab->client_tls);
 	arq_quic_tls_put(lab->tls);
+	arq_quic_replay_put(lab->replay);
 	arq_io_destroy(lab->front_io);
 	arq_io_destroy(lab->upstream_io);
 	arq_io_destroy(lab->client_io);

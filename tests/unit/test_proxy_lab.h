@@ -115,6 +115,10 @@ struct lab {
 	struct arq_h3_session *session;
 	bool ready, gone;
 	bool client_goaway;
+	uint8_t resumption[4096]; /* what the last ticket gave */
+	size_t resumption_length;
+	struct arq_quic_replay *replay;
+	void (*at_once)(struct lab *lab); /* while a connection that resumes is made */
 	uint64_t now;
 	uint64_t forward; /* nanoseconds that the lab's clock is ahead */
 };
@@ -160,6 +164,11 @@ void lab_stop(struct lab *lab);
 		for (lab_deadline(lab); !(expression);) \
 			lab_round(lab, #expression);    \
 	} while (0)
+
+/*
+ * Ends the client's connection and begins another that sends 0-RTT: `at_once` makes its requests.
+ */
+void lab_resume_early(struct lab *lab, void (*at_once)(struct lab *lab));
 
 /* The pieces of LAB_UNTIL: sets the time by which the next rounds must succeed; one round. */
 void lab_deadline(struct lab *lab);

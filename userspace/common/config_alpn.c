@@ -196,6 +196,7 @@ int arq_config_check_route_alpn(const struct arq_config_check *check, uint32_t i
 		"response_headers",
 		"timeouts",
 		"retries",
+		"early_data",
 		"limits",
 	};
 	const struct arq_config_route *route = &check->config->gateway.routes[i];

@@ -107,6 +107,13 @@ struct arq_config_route_limits {
 	uint32_t burst; /* of them at once; at least 1 */
 };
 
+/* Which requests that came as 0-RTT go on; the others are answered by 425 (RFC 8470). */
+enum arq_config_early {
+	ARQ_CONFIG_EARLY_SAFE, /* of methods that change nothing: RFC 9110, section 9.2.1 */
+	ARQ_CONFIG_EARLY_ALL,
+	ARQ_CONFIG_EARLY_NONE,
+};
+
 struct arq_config_route {
 	/* What metrics and logs call it; host and path as written when absent. Not always unique.
 	 */
@@ -143,6 +150,7 @@ struct arq_config_route {
 	struct arq_config_headers response_headers; /* with `respond` and `redirect`, too */
 	struct arq_config_route_timeouts timeouts;
 	struct arq_config_route_retries retries;
+	enum arq_config_early early_data;
 	struct arq_config_route_limits limits; /* the rate with `respond` and `redirect`, too */
 };
 

@@ -240,8 +240,8 @@ int arq_config_check_forwarding(const struct arq_config_check *check)
 /* What changes a request means nothing where none is sent on. */
 static int check_means_something(const struct arq_config_check *check, uint32_t i)
 {
-	static const char *const keys[] = {"rewrite", "request_headers", "timeouts", "retries",
-					   "limits.body"};
+	static const char *const keys[] = {"rewrite", "request_headers", "timeouts",
+					   "retries", "early_data",      "limits.body"};
 	const struct arq_config_route *route = &check->config->gateway.routes[i];
 
 	if (route->pool_name || route->split_count)

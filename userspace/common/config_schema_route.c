@@ -114,6 +114,12 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_strval_t early_words[] = {
+	{"safe", ARQ_CONFIG_EARLY_SAFE},
+	{"all", ARQ_CONFIG_EARLY_ALL},
+	{"none", ARQ_CONFIG_EARLY_NONE},
+};
+
 static const cyaml_schema_field_t route_fields[] = {
 	STRING("name", OPTIONAL, struct arq_config_route, name, 1, NAME_MAX_LENGTH),
 	LIST("listeners", OPTIONAL, struct arq_config_route, listeners, &listener_name, 1,
@@ -141,6 +147,7 @@ static const cyaml_schema_field_t route_fields[] = {
 	CYAML_FIELD_MAPPING("timeouts", OPTIONAL, struct arq_config_route, timeouts,
 			    timeouts_fields),
 	CYAML_FIELD_MAPPING("retries", OPTIONAL, struct arq_config_route, retries, retries_fields),
+	WORD("early_data", struct arq_config_route, early_data, early_words),
 	CYAML_FIELD_MAPPING("limits", OPTIONAL, struct arq_config_route, limits, limits_fields),
 	CYAML_FIELD_END,
 };

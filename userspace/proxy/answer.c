@@ -22,12 +22,13 @@ const struct arq_config_response *arq_answer_own(unsigned int status)
 		"the body of this request is too large\n",
 		"this is not the connection for that host\n",
 		"too many requests\n",
+		"this request may be a repetition, send it after the handshake\n",
 	};
 	static const struct arq_config_response responses[] = {
 		{400, texts[0], plain}, {404, texts[1], plain},  {500, texts[2], plain},
 		{501, texts[3], plain}, {502, texts[4], plain},  {503, texts[5], plain},
 		{504, texts[6], plain}, {508, texts[7], plain},  {413, texts[8], plain},
-		{421, texts[9], plain}, {429, texts[10], plain},
+		{421, texts[9], plain}, {429, texts[10], plain}, {425, texts[11], plain},
 	};
 	for (size_t i = 0; i < sizeof(responses) / sizeof(responses[0]); i++) {
 		if (responses[i].status == status)

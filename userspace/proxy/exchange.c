@@ -703,6 +703,19 @@ static void ask_upstream(const struct begin *begin, const struct arq_route *rout
 	arq_pool_take(x->pool, &x->ticket);
 }
 
+/*
+ * Whether it must wait until the client's handshake is over: it may be one that somebody recorded,
+ * and sends again (RFC 8470, section 4).
+ */
+static bool is_too_early(const struct arq_config_route *route, const struct arq_h3_request *request)
+{
+	if (!request->early || route->early_data == ARQ_CONFIG_EARLY_ALL)
+		return false;
+	return route->early_data == ARQ_CONFIG_EARLY_NONE ||
+	       !(method_is(request->method, "GET") || method_is(request->method, "HEAD") ||
+		 method_is(request->method, "OPTIONS") || method_is(request->method, "TRACE"));
+}
+
 void arq_exchange_begin(struct arq_proxy_client *from, struct arq_h3_stream *client,
 			const struct arq_h3_request *request, bool end)
 {
@@ -728,6 +741,11 @@ void arq_exchange_begin(struct arq_proxy_client *from, struct arq_h3_stream *cli
 		return;
 	}
 	const struct arq_config_route *config = begin.route = match.route->config;
+	bool ours = config->respond || config->redirect;
+	if (!ours && is_too_early(config, request)) {
+		refuse(&begin, 425); /* it comes again, and counts then */
+		return;
+	}
 	uint64_t wait = too_soon(&begin);
 	if (wait)
 		refuse_for(&begin, wait);
