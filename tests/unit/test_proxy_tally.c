@@ -71,7 +71,8 @@ Test(tally, adds_up_workers)
 	struct arq_tally_target *target = arq_tally_target(other, "p", "t");
 	target->requests = 7;
 	target->late = 8;
-	target->active = 9; /* a gauge: read from what there is now, never added up */
+	/* Read from what there is now, never added up. */
+	arq_tally_load(other, "p", "t", "a")->active = 9;
 	arq_tally_add(tally, other);
 	arq_tally_destroy(other);
 	requests = arq_tally_requests(tally, "l", "r", "p");
@@ -83,7 +84,10 @@ Test(tally, adds_up_workers)
 	target = arq_tally_target(tally, "p", "t");
 	cr_expect_eq(target->requests, 7);
 	cr_expect_eq(target->late, 8);
-	cr_expect_eq(target->active, 0);
+	cr_expect_null(arq_tally_load_at(tally, 0));
+	arq_tally_load(tally, "p", "t", "a")->waiting = 1;
+	cr_expect_eq(arq_tally_load(tally, "p", "t", "b")->waiting, 0);
+	cr_expect_eq(arq_tally_load_at(tally, 0)->waiting, 1);
 }
 
 Test(tally, has_classes_for_every_status)

@@ -15,11 +15,11 @@
 static const char help[] =
 	"Usage: arquant gateway status [OPTION...]\n"
 	"\n"
-	"Shows the arquantd that runs: generation of its configuration, listeners, targets of "
-	"pools,\n"
-	"names of targets with the age of their answer, and for each worker connections, "
-	"requests,\n"
-	"packets and memory. All counters are in the JSON.\n"
+	"Shows the arquantd that runs: generation of its configuration, listeners, routes with\n"
+	"their requests, targets of pools with health and load, names of targets with the age of\n"
+	"their answer, and for each worker connections, requests, packets and memory. All "
+	"counters\n"
+	"are in the JSON.\n"
 	"\n" ARQ_GATEWAY_PLACE_HELP "  -j, --json         print JSON, as /usr/share/arquant/"
 	"gateway-status.schema.json says\n"
 	"  -h, --help         print this\n";
@@ -64,6 +64,17 @@ static void print_listeners(struct json_object *list)
 	arq_grid_print(&grid, stdout);
 }
 
+static void print_routes(struct json_object *list)
+{
+	printf("%-40s %12s %10s %10s\n", "ROUTE", "REQUESTS", "4XX", "5XX");
+	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
+		struct json_object *one = json_object_array_get_idx(list, i);
+		struct json_object *responses = get(one, "responses");
+		printf("%-40s %12s %10s %10s\n", text(one, "name"), text(one, "requests"),
+		       text(responses, "4xx"), text(responses, "5xx"));
+	}
+}
+
 static const char *state(struct json_object *target)
 {
 	if (json_object_get_boolean(get(target, "drained")))
@@ -75,14 +86,16 @@ static const char *state(struct json_object *target)
 
 static void print_pools(struct json_object *list)
 {
-	printf("%-24s %-24s %s\n", "POOL", "TARGET", "STATE");
+	printf("%-24s %-24s %-9s %6s %7s %11s\n", "POOL", "TARGET", "STATE", "ACTIVE", "WAITING",
+	       "CONNECTIONS");
 	for (size_t i = 0; list && i < json_object_array_length(list); i++) {
 		struct json_object *pool = json_object_array_get_idx(list, i);
 		struct json_object *targets = get(pool, "targets");
 		for (size_t j = 0; targets && j < json_object_array_length(targets); j++) {
 			struct json_object *one = json_object_array_get_idx(targets, j);
-			printf("%-24s %-24s %s\n", text(pool, "name"), text(one, "address"),
-			       state(one));
+			printf("%-24s %-24s %-9s %6s %7s %11s\n", text(pool, "name"),
+			       text(one, "address"), state(one), text(one, "active"),
+			       text(one, "waiting"), text(one, "connections"));
 		}
 	}
 }
@@ -147,6 +160,8 @@ static int print(struct json_object *answer, bool as_json)
 		       text(status, "generation"), text(status, "config"),
 		       json_object_get_boolean(get(status, "draining")) ? ", draining" : "");
 		print_listeners(get(status, "listeners"));
+		printf("\n");
+		print_routes(get(status, "routes"));
 		printf("\n");
 		print_pools(get(status, "pools"));
 		print_names(get(status, "names"));

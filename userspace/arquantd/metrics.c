@@ -291,9 +291,24 @@ WRITE_TARGETS(write_target_requests, requests)
 WRITE_TARGETS(write_target_retries, retries)
 WRITE_TARGETS(write_target_connects, connects)
 WRITE_TARGETS(write_target_connects_failed, connects_failed)
-WRITE_TARGETS(write_target_active, active)
-WRITE_TARGETS(write_target_waiting, waiting)
-WRITE_TARGETS(write_target_connections, connections)
+
+#define WRITE_LOADS(function, field)                                                        \
+	static void function(struct arq_exposition *out, const struct metric *metric,       \
+			     const struct reading *reading)                                 \
+	{                                                                                   \
+		const struct arq_tally_load *row;                                           \
+		for (size_t i = 0; (row = arq_tally_load_at(reading->tally, i)); i++) {     \
+			const struct arq_label labels[] = {{"pool", row->row.names[0]},     \
+							   {"target", row->row.names[1]},   \
+							   {"address", row->row.names[2]}}; \
+			arq_exposition_integer(out, metric->name, labels, LENGTH(labels),   \
+					       row->field);                                 \
+		}                                                                           \
+	}
+
+WRITE_LOADS(write_target_active, active)
+WRITE_LOADS(write_target_waiting, waiting)
+WRITE_LOADS(write_target_connections, connections)
 
 static void write_target_failures(struct arq_exposition *out, const struct metric *metric,
 				  const struct reading *reading)
@@ -631,11 +646,11 @@ static const struct metric metrics[] = {
 	      "Connections to a target begun.", write_target_connects),
 	OTHER("arquant_target_connects_failed_total", "counter", "pool, target",
 	      "Connections to a target that could not be made.", write_target_connects_failed),
-	OTHER("arquant_target_requests_active", "gauge", "pool, target",
+	OTHER("arquant_target_requests_active", "gauge", "pool, target, address",
 	      "Requests that a target has or that wait for it.", write_target_active),
-	OTHER("arquant_target_requests_waiting", "gauge", "pool, target",
+	OTHER("arquant_target_requests_waiting", "gauge", "pool, target, address",
 	      "Of these, those that wait for a connection with room.", write_target_waiting),
-	OTHER("arquant_target_connections", "gauge", "pool, target",
+	OTHER("arquant_target_connections", "gauge", "pool, target, address",
 	      "Connections to a target, being made and ending ones included.",
 	      write_target_connections),
 	OTHER("arquant_target_usable", "gauge", "pool, target, address",

@@ -3,6 +3,9 @@
 
 #include "userspace/common/clock.h"
 #include "userspace/proxy/member.h"
+#include "userspace/proxy/tally.h"
+
+#include <string.h>
 
 static void add(struct json_object *object, const char *key, uint64_t value)
 {
@@ -104,11 +107,14 @@ static struct json_object *listeners(const struct arq_status_source *source)
 	return list;
 }
 
-static struct json_object *target(const struct arq_members *members, size_t i, uint64_t now)
+static struct json_object *target(const struct arq_members *members, size_t i, uint64_t now,
+				  struct arq_tally *tally, const char *pool)
 {
 	struct json_object *object = json_object_new_object();
 	struct arq_member_status status;
 	arq_member_status(members, i, now, &status);
+	const struct arq_tally_load *load =
+		arq_tally_load(tally, pool, status.configured, status.address);
 	json_object_object_add(object, "address", json_object_new_string(status.address));
 	json_object_object_add(object, "configured", json_object_new_string(status.configured));
 	json_object_object_add(object, "usable",
@@ -118,10 +124,14 @@ static struct json_object *target(const struct arq_members *members, size_t i, u
 	add(object, "ejected_ms", status.ejected_for / 1000000);
 	add(object, "failures", status.failures);
 	add(object, "ejections", status.ejections);
+	add(object, "active", load->active);
+	add(object, "waiting", load->waiting);
+	add(object, "connections", load->connections);
 	return object;
 }
 
-static struct json_object *pools(const struct arq_generation *generation, uint64_t now)
+static struct json_object *pools(const struct arq_generation *generation, uint64_t now,
+				 struct arq_tally *tally)
 {
 	const struct arq_config_gateway *gateway = &generation->config->gateway;
 	struct json_object *list = json_object_new_array();
@@ -130,11 +140,50 @@ static struct json_object *pools(const struct arq_generation *generation, uint64
 		struct json_object *object = json_object_new_object();
 		struct json_object *targets = json_object_new_array();
 		for (size_t j = 0; j < arq_members_count(members); j++)
-			json_object_array_add(targets, target(members, j, now));
+			json_object_array_add(
+				targets, target(members, j, now, tally, gateway->pools[i].name));
 		json_object_object_add(object, "name",
 				       json_object_new_string(gateway->pools[i].name));
 		json_object_object_add(object, "targets", targets);
 		json_object_array_add(list, object);
+	}
+	return list;
+}
+
+/* What requests of routes of this name came to, for all listeners and pools. */
+static struct json_object *route(const struct arq_tally *tally, const char *name)
+{
+	static const char *const keys[ARQ_TALLY_CLASSES] = {"2xx", "3xx", "4xx", "5xx", "none"};
+	struct json_object *object = json_object_new_object();
+	struct json_object *responses = json_object_new_object();
+	uint64_t ended[ARQ_TALLY_CLASSES] = {0}, all = 0;
+	const struct arq_tally_requests *row;
+
+	for (size_t i = 0; (row = arq_tally_requests_at(tally, i)); i++) {
+		for (size_t j = 0; j < ARQ_TALLY_CLASSES && !strcmp(row->row.names[1], name); j++)
+			ended[j] += row->ended[j];
+	}
+	for (size_t j = 0; j < ARQ_TALLY_CLASSES; j++) {
+		add(responses, keys[j], ended[j]);
+		all += ended[j];
+	}
+	json_object_object_add(object, "name", json_object_new_string(name));
+	add(object, "requests", all);
+	json_object_object_add(object, "responses", responses);
+	return object;
+}
+
+/* In order; routes of one name are one. */
+static struct json_object *routes(const struct arq_config_gateway *gateway,
+				  const struct arq_tally *tally)
+{
+	struct json_object *list = json_object_new_array();
+	for (uint32_t i = 0; i < gateway->routes_count; i++) {
+		uint32_t first = 0;
+		while (strcmp(gateway->routes[first].name, gateway->routes[i].name) != 0)
+			first++;
+		if (first == i)
+			json_object_array_add(list, route(tally, gateway->routes[i].name));
 	}
 	return list;
 }
@@ -197,8 +246,22 @@ size_t arq_status_drain(const struct arq_generation *generation, const char *add
 	return found;
 }
 
+/* All workers' together; NULL for want of memory. */
+static struct arq_tally *read_tally(const struct arq_status_source *source)
+{
+	struct arq_tally *tally;
+	if (arq_tally_create(&tally) != 0)
+		return NULL;
+	for (uint16_t i = 0; i < source->workers_count; i++)
+		arq_worker_tally_read(source->workers[i], tally);
+	return tally;
+}
+
 struct json_object *arq_status_read(const struct arq_status_source *source)
 {
+	struct arq_tally *tally = read_tally(source);
+	if (!tally)
+		return NULL;
 	struct json_object *object = json_object_new_object();
 	struct json_object *workers = json_object_new_array();
 	json_object_object_add(object, "version", json_object_new_string(ARQUANT_VERSION));
@@ -207,7 +270,10 @@ struct json_object *arq_status_read(const struct arq_status_source *source)
 			       json_object_new_string(source->generation->config->path));
 	json_object_object_add(object, "draining", json_object_new_boolean(source->draining));
 	json_object_object_add(object, "listeners", listeners(source));
-	json_object_object_add(object, "pools", pools(source->generation, arq_clock_now()));
+	json_object_object_add(object, "routes",
+			       routes(&source->generation->config->gateway, tally));
+	json_object_object_add(object, "pools", pools(source->generation, arq_clock_now(), tally));
+	arq_tally_destroy(tally);
 	json_object_object_add(object, "names", names(source->resolver, arq_clock_now()));
 	for (uint16_t i = 0; i < source->workers_count; i++) {
 		struct arq_worker_counters counters;

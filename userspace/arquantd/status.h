@@ -23,7 +23,7 @@ struct arq_status_source {
 	bool draining;
 };
 
-/* An object for the caller to put; a worker that has ended is left out. */
+/* An object for the caller to put, NULL for want of memory; a worker that has ended is left out. */
 struct json_object *arq_status_read(const struct arq_status_source *source);
 
 /*

@@ -435,8 +435,8 @@ uint32_t arq_pool_connections_max(const struct arq_pool *pool)
 
 static void tally_target(const struct arq_pool_target *target, struct arq_tally *sum)
 {
-	struct arq_tally_target *row =
-		arq_tally_target(sum, target->pool->config->name, target->config->configured);
+	struct arq_tally_load *row = arq_tally_load(
+		sum, target->pool->config->name, target->config->configured, target->config->text);
 	row->active += target->requests;
 	row->waiting += target->waiting;
 	row->connections += target->upstream_count;

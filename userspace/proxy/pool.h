@@ -132,7 +132,7 @@ void arq_pool_sweep(struct arq_pool *pool);
 uint32_t arq_pool_connections(const struct arq_pool *pool);
 uint32_t arq_pool_connections_max(const struct arq_pool *pool);
 
-/* Adds what its targets have now to the gauges of their rows. */
+/* Adds what its targets have to do now. */
 void arq_pool_tally(const struct arq_pool *pool, struct arq_tally *sum);
 
 /* All connections and tickets must be gone. NULL is allowed. */

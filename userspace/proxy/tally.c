@@ -27,6 +27,7 @@ struct rows {
 struct arq_tally {
 	struct rows requests;
 	struct rows targets;
+	struct rows loads;
 };
 
 /* --- rows ---------------------------------------------------------------------------------------
@@ -144,7 +145,8 @@ int arq_tally_create(struct arq_tally **tally)
 	if (!made)
 		return -ENOMEM;
 	if (!rows_init(&made->requests, sizeof(struct arq_tally_requests), "other") ||
-	    !rows_init(&made->targets, sizeof(struct arq_tally_target), "")) {
+	    !rows_init(&made->targets, sizeof(struct arq_tally_target), "") ||
+	    !rows_init(&made->loads, sizeof(struct arq_tally_load), "other")) {
 		arq_tally_destroy(made);
 		return -ENOMEM;
 	}
@@ -158,6 +160,7 @@ void arq_tally_destroy(struct arq_tally *tally)
 		return;
 	rows_free(&tally->requests);
 	rows_free(&tally->targets);
+	rows_free(&tally->loads);
 	free(tally);
 }
 
@@ -178,6 +181,12 @@ struct arq_tally_target *arq_tally_target(struct arq_tally *tally, const char *p
 					  const char *target)
 {
 	return (struct arq_tally_target *)row_of(&tally->targets, pool, target, "");
+}
+
+struct arq_tally_load *arq_tally_load(struct arq_tally *tally, const char *pool, const char *target,
+				      const char *address)
+{
+	return (struct arq_tally_load *)row_of(&tally->loads, pool, target, address);
 }
 
 static void add_requests(struct arq_tally_requests *sum, const struct arq_tally_requests *other)
@@ -222,4 +231,9 @@ const struct arq_tally_requests *arq_tally_requests_at(const struct arq_tally *t
 const struct arq_tally_target *arq_tally_target_at(const struct arq_tally *tally, size_t i)
 {
 	return (const struct arq_tally_target *)row_at(&tally->targets, i);
+}
+
+const struct arq_tally_load *arq_tally_load_at(const struct arq_tally *tally, size_t i)
+{
+	return (const struct arq_tally_load *)row_at(&tally->loads, i);
 }

@@ -55,7 +55,11 @@ struct arq_tally_target {
 	uint64_t connects;
 	uint64_t connects_failed;
 	struct arq_histogram answer; /* from a stream to the response's header section */
-	/* Gauges, only in what arq_proxy_tally_read gives. */
+};
+
+/* What a target has to do now; only in what arq_proxy_tally_read gives. */
+struct arq_tally_load {
+	struct arq_tally_row row; /* pool, target as configured, its address */
 	uint64_t active; /* requests that it has or that wait for it */
 	uint64_t waiting;
 	uint64_t connections;
@@ -72,6 +76,8 @@ struct arq_tally_requests *arq_tally_requests(struct arq_tally *tally, const cha
 					      const char *route, const char *pool);
 struct arq_tally_target *arq_tally_target(struct arq_tally *tally, const char *pool,
 					  const char *target);
+struct arq_tally_load *arq_tally_load(struct arq_tally *tally, const char *pool, const char *target,
+				      const char *address);
 
 /* Adds all rows of another to it. */
 void arq_tally_add(struct arq_tally *sum, const struct arq_tally *other);
@@ -79,5 +85,6 @@ void arq_tally_add(struct arq_tally *sum, const struct arq_tally *other);
 /* Rows in the order in which they were made; NULL beyond the last. */
 const struct arq_tally_requests *arq_tally_requests_at(const struct arq_tally *tally, size_t i);
 const struct arq_tally_target *arq_tally_target_at(const struct arq_tally *tally, size_t i);
+const struct arq_tally_load *arq_tally_load_at(const struct arq_tally *tally, size_t i);
 
 #endif
