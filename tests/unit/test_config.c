@@ -493,6 +493,7 @@ Test(config, fills_in_the_defaults)
 	cr_expect_eq(gateway->resolver.min_interval_ns, 5000000000);
 	cr_expect_eq(gateway->resolver.max_interval_ns, 300000000000);
 	cr_expect_eq(gateway->limits.max_connections, 10000);
+	cr_expect_eq(gateway->limits.per_source, 0);
 	cr_expect_eq(gateway->limits.memory_mib, 0);
 	cr_expect_eq(gateway->limits.newcomers, 10);
 	cr_expect_eq(gateway->limits.header_size, 16384);
@@ -547,7 +548,8 @@ Test(config, reads_what_is_given)
 		"  workers: 4\n  user: nobody\n  static_secret_file: /abs/secret\n"
 		"  connection_ids: {config_id: 6, server_id: 0aFF, nonce_length: 12, key_file: "
 		"/abs/k}\n"
-		"  limits: {max_connections: 5, newcomers: 100, memory: 64, idle_timeout: 1500ms, "
+		"  limits: {max_connections: 5, newcomers: 100, memory: 64, per_source: 7, "
+		"idle_timeout: 1500ms, "
 		"drain_timeout: 0s}\n"
 		"  pools:\n"
 		"    - name: p\n      policy: round-robin\n"
@@ -584,6 +586,7 @@ Test(config, reads_what_is_given)
 	cr_expect_eq(gateway->connection_ids.nonce_length, 12);
 	cr_expect_str_eq(gateway->connection_ids.key_file, "/abs/k");
 	cr_expect_eq(gateway->limits.max_connections, 5);
+	cr_expect_eq(gateway->limits.per_source, 7);
 	cr_expect_eq(gateway->limits.memory_mib, 64);
 	cr_expect_eq(gateway->limits.newcomers, 100);
 	cr_expect_eq(gateway->limits.idle_timeout_ns, 1500000000);

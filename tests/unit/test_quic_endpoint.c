@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Endpoints against each other over a wire in memory, with an application that echoes. */
 #include "test_quic_echo.h"
+#include "userspace/quic/sources.h"
 
 #include <criterion/criterion.h>
 #include <errno.h>
@@ -564,6 +565,66 @@ Test(quic_endpoint, half_open_limit)
 	cr_assert_gt(lab_counters(e->lab.server).dropped_limit, 0);
 	cr_assert_eq(lab_counters(e->lab.server).accepted, 0);
 	echo_destroy(e);
+}
+
+Test(quic_endpoint, a_client_has_no_more_than_its_share)
+{
+	struct peer first_server = {0}, first_client = {0};
+	struct echo *e = echo_new();
+
+	e->options.max_per_source = 1;
+	cr_assert_eq(arq_quic_sources_create(&e->options.sources), 0);
+	echo_create(e);
+	echo_shake_hands(e);
+	arq_quic_connection_set_user(e->server.connection, &first_server);
+	arq_quic_connection_set_user(e->client.connection, &first_client);
+	struct arq_quic_connection *first = e->client.connection;
+	echo_again(e);
+	/* It has to prove that it is who has one already: nobody else can have it refused. */
+	echo_connect(e);
+	cr_assert(lab_run(&e->lab, 5 * LAB_SECOND, client_closed, e));
+	cr_assert_eq(e->client.close.kind, ARQ_QUIC_CLOSE_PEER_TRANSPORT);
+	cr_assert_eq(e->client.close.code, NGTCP2_CONNECTION_REFUSED);
+	cr_assert_eq(lab_counters(e->lab.server).retry_sent, 1);
+	cr_assert_eq(lab_counters(e->lab.server).refused_source, 1);
+	cr_assert_not(first_client.closed);
+	arq_quic_connection_close(first, true, 0, NULL);
+	lab_run(&e->lab, LAB_SECOND, never, NULL);
+	cr_assert(first_server.closed);
+	echo_again(e);
+	echo_shake_hands(e);
+	echo_send(e, 1000);
+	echo_expect(e, 1000);
+	struct arq_quic_sources *sources = e->options.sources;
+	echo_destroy(e);
+	arq_quic_sources_destroy(sources);
+}
+
+/* Two handshakes at a time find the same place free: the second to end does not get it. */
+Test(quic_endpoint, a_client_has_no_more_than_its_share_at_a_time)
+{
+	struct arq_quic_sources *sources;
+	struct echo *e = echo_new();
+	struct arq_path path;
+	bool counted;
+
+	e->options.max_per_source = 1;
+	cr_assert_eq(arq_quic_sources_create(&sources), 0);
+	e->options.sources = sources;
+	echo_create(e);
+	echo_connect(e);
+	lab_step(&e->lab);
+	lab_step(&e->lab);
+	cr_assert_eq(lab_counters(e->lab.server).half_open, 1);
+	lab_path(true, &path);
+	uint64_t key = sources_key(sources, &path.remote);
+	cr_assert(sources_enter(sources, key, 1, &counted) && counted);
+	cr_assert(lab_run(&e->lab, 5 * LAB_SECOND, client_closed, e));
+	cr_assert_eq(e->client.close.code, NGTCP2_CONNECTION_REFUSED);
+	cr_assert_not(e->server.ready);
+	cr_assert_eq(sources_count(sources, key), 1);
+	echo_destroy(e);
+	arq_quic_sources_destroy(sources);
 }
 
 /* Near the limit nobody new is taken, and who is there stays. */

@@ -2,6 +2,7 @@
 #include "userspace/io/io_internal.h"
 #include "userspace/quic/cid.h"
 #include "userspace/quic/quic.h"
+#include "userspace/quic/sources.h"
 #include "userspace/quic/timer.h"
 #include "userspace/quic/token.h"
 #include "userspace/quic/waiting.h"
@@ -183,6 +184,57 @@ Test(quic_waiting, an_io_that_is_gone_is_forgotten)
 	cr_assert_null(waiting_take(&waiting)->io);
 	cr_assert_eq(waiting_take(&waiting)->io, &other);
 	waiting_release(&waiting);
+}
+
+Test(quic_sources, counts_up_to_the_limit)
+{
+	struct arq_quic_sources *sources;
+	union arq_address a, b;
+	bool counted;
+
+	cr_assert_eq(arq_quic_sources_create(&sources), 0);
+	arq_address_parse(&a, "192.0.2.7:5000");
+	arq_address_parse(&b, "192.0.2.7:6000");
+	uint64_t key = sources_key(sources, &a);
+	cr_assert_eq(key, sources_key(sources, &b), "ports do not matter");
+	arq_address_parse(&b, "192.0.2.8:5000");
+	cr_assert_neq(key, sources_key(sources, &b));
+	for (uint32_t i = 0; i < 3; i++) {
+		cr_assert_eq(sources_count(sources, key), i);
+		cr_assert(sources_enter(sources, key, 3, &counted) && counted);
+	}
+	cr_assert_not(sources_enter(sources, key, 3, &counted));
+	cr_assert_not(counted);
+	cr_assert(sources_enter(sources, sources_key(sources, &b), 3, &counted));
+	sources_leave(sources, key);
+	cr_assert(sources_enter(sources, key, 3, &counted) && counted);
+	for (int i = 0; i < 3; i++)
+		sources_leave(sources, key);
+	cr_assert_eq(sources_count(sources, key), 0);
+	cr_assert_eq(sources_count(sources, sources_key(sources, &b)), 1);
+	arq_address_parse(&a, "[2001:db8:1:2::1]:1");
+	arq_address_parse(&b, "[2001:db8:1:2:ffff::9]:2");
+	cr_assert_eq(sources_key(sources, &a), sources_key(sources, &b), "one /64");
+	arq_address_parse(&b, "[2001:db8:1:3::1]:1");
+	cr_assert_neq(sources_key(sources, &a), sources_key(sources, &b));
+	arq_quic_sources_destroy(sources);
+}
+
+/* Who finds no word of its own is served without being counted. */
+Test(quic_sources, a_full_bucket_counts_nobody_more)
+{
+	struct arq_quic_sources *sources;
+	uint32_t uncounted = 0;
+	bool counted;
+
+	cr_assert_eq(arq_quic_sources_create(&sources), 0);
+	for (uint64_t i = 1; i <= 12; i++) {
+		cr_assert(sources_enter(sources, i << 32 | 5, 1, &counted));
+		uncounted += !counted;
+	}
+	cr_assert_eq(uncounted, 4);
+	cr_assert_not(sources_enter(sources, 1ull << 32 | 5, 1, &counted));
+	arq_quic_sources_destroy(sources);
 }
 
 /* --- tokens ----------------------------------------------------------------------------------- */

@@ -90,6 +90,7 @@ static void discard(struct daemon *daemon)
 	free(daemon->workers);
 	arq_access_log_destroy(shared->access_log);
 	arq_offenders_close(shared->offenders);
+	arq_quic_sources_destroy(shared->sources);
 	for (uint16_t i = 0; shared->inboxes && i < shared->workers; i++)
 		arq_handover_destroy(shared->inboxes[i]);
 	free(shared->inboxes);
@@ -309,6 +310,8 @@ static int create_workers(struct daemon *daemon, struct arq_error *error)
 
 	int code = arq_offenders_open(&daemon->bindings, daemon->gateway->limits.block_abuse_ns > 0,
 				      &shared->offenders);
+	if (code == 0)
+		code = arq_quic_sources_create(&shared->sources);
 	if (code == 0 && daemon->gateway->access_log.file)
 		code = arq_access_log_create(daemon->gateway->access_log.file, shared->workers,
 					     &shared->access_log);

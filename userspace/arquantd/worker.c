@@ -487,6 +487,7 @@ static int create_endpoint(struct arq_worker *worker, struct arq_error *error)
 	options.retry = retries[gateway_of(worker)->transport.retry];
 	options.retry_threshold = gateway_of(worker)->transport.retry_threshold;
 	options.max_half_open = own < HALF_OPEN_MAX ? own : HALF_OPEN_MAX;
+	options.sources = shared->sources;
 	options.waiting = NEWCOMERS_WAITING;
 	options.foreign_packet = hand_over;
 	options.abused = shared->offenders ? tell_offender : NULL;
@@ -507,6 +508,7 @@ static void set_limits(struct arq_worker *worker)
 		own_connections(worker) + arq_proxy_upstream_connections(worker->proxy));
 	arq_quic_endpoint_set_max_memory(worker->endpoint, ((uint64_t)limits->memory_mib << 20) /
 								   worker->shared->workers);
+	arq_quic_endpoint_set_max_per_source(worker->endpoint, limits->per_source);
 	worker->admission.share = limits->newcomers;
 }
 

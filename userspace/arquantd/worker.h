@@ -34,6 +34,7 @@ struct arq_worker_shared {
 	uint8_t secret[ARQ_QUIC_SECRET_LENGTH];
 	struct arq_quic_cid_options cids;
 	struct arq_access_log *access_log; /* NULL: there is none */
+	struct arq_quic_sources *sources; /* clients' connections */
 	struct arq_offenders *offenders; /* NULL: nobody blocks them */
 	int ended; /* eventfd that a worker adds 1 to when its thread ends */
 };

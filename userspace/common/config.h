@@ -300,6 +300,7 @@ struct arq_config_pool {
 
 struct arq_config_limits {
 	uint32_t max_connections; /* of the daemon, all workers together */
+	uint32_t per_source; /* connections that a client may have; 0: no limit */
 	uint32_t memory_mib; /* of connections' QUIC state, all workers together; 0: no limit */
 	uint32_t newcomers; /* percent of a worker's time while others have work */
 	uint32_t header_size; /* bytes of a request's or response's header section */

@@ -59,6 +59,9 @@ static int check_limits(const struct arq_config_check *check)
 					   &limits->max_connections, CONNECTIONS_DEFAULT, 1,
 					   CONNECTIONS_MAX);
 	if (!code)
+		code = arq_config_check_number(check, arq_field("gateway.limits.per_source"),
+					       &limits->per_source, 0, 0, CONNECTIONS_MAX);
+	if (!code)
 		code = arq_config_check_number(check, arq_field("gateway.limits.memory"),
 					       &limits->memory_mib, 0, 0, MEMORY_MAX);
 	if (!code)

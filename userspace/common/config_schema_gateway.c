@@ -198,6 +198,7 @@ static const cyaml_schema_value_t pool_entry = {
 
 static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_UINT("max_connections", OPTIONAL, struct arq_config_limits, max_connections),
+	CYAML_FIELD_UINT("per_source", OPTIONAL, struct arq_config_limits, per_source),
 	CYAML_FIELD_UINT("memory", OPTIONAL, struct arq_config_limits, memory_mib),
 	CYAML_FIELD_UINT("newcomers", OPTIONAL, struct arq_config_limits, newcomers),
 	CYAML_FIELD_UINT("header_size", OPTIONAL, struct arq_config_limits, header_size),

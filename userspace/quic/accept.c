@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* The door: which Initials become connections. */
 #include "userspace/quic/connection.h"
+#include "userspace/quic/sources.h"
 
 /* Long header packet type (RFC 9000 section 17.2, RFC 9369 section 3.2), in the order of version 1.
  */
@@ -51,6 +52,25 @@ static bool is_full(const struct arq_quic_endpoint *endpoint)
 	       reap_refuses(endpoint);
 }
 
+static bool has_its_share(const struct arq_quic_endpoint *endpoint,
+			  const struct connection_accept *accept)
+{
+	const struct arq_quic_endpoint_options *options = &endpoint->options;
+
+	return options->max_per_source && options->sources &&
+	       sources_count(options->sources,
+			     sources_key(options->sources, &accept->packet->path.remote)) >=
+		       options->max_per_source;
+}
+
+static void refuse_source(struct arq_quic_endpoint *endpoint,
+			  const struct connection_accept *accept)
+{
+	endpoint->counters.refused_source++;
+	stateless_close(endpoint, accept->io, accept->packet, accept->header,
+			NGTCP2_CONNECTION_REFUSED);
+}
+
 /* Counts the verdict. Returns false when the packet has been answered or is not worth it. */
 static bool admit(struct arq_quic_endpoint *endpoint, const struct connection_accept *accept)
 {
@@ -74,11 +94,15 @@ static bool admit(struct arq_quic_endpoint *endpoint, const struct connection_ac
 		endpoint->counters.token_accepted++;
 		break;
 	case TOKEN_NONE:
-		if (wants_retry(endpoint)) {
+		if (wants_retry(endpoint) || has_its_share(endpoint, accept)) {
 			stateless_retry(endpoint, accept->io, accept->packet, accept->header);
 			return false;
 		}
 		break;
+	}
+	if (accept->verdict != TOKEN_NONE && has_its_share(endpoint, accept)) {
+		refuse_source(endpoint, accept);
+		return false;
 	}
 	/* Only after a Retry may the client's first id be one that we chose, and shorter. */
 	if (accept->verdict != TOKEN_RETRY &&

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What ngtcp2 calls: the application hears of it, the id tables follow. */
 #include "userspace/quic/connection.h"
+#include "userspace/quic/sources.h"
 
 #include <gnutls/crypto.h>
 #include <string.h>
@@ -142,6 +143,30 @@ static bool early_refused(struct arq_quic_connection *connection)
 	return true;
 }
 
+/* Counts the connection for its client, which has now proven its address. False when it is one too
+ * many, and ends. */
+static bool enter_source(struct arq_quic_connection *connection)
+{
+	static const char why[] = "too many connections from this address";
+	struct arq_quic_endpoint *endpoint = connection->endpoint;
+	struct arq_quic_sources *sources = endpoint->options.sources;
+	uint32_t most = endpoint->options.max_per_source;
+	bool counted;
+	uint64_t key;
+
+	if (!sources)
+		return true;
+	key = sources_key(sources, &connection->proven);
+	if (sources_enter(sources, key, most ? most : UINT32_MAX, &counted)) {
+		connection->source = counted ? key : 0;
+		return true;
+	}
+	endpoint->counters.refused_source++;
+	connection_end(connection, ENDING_CLOSE, ARQ_QUIC_CLOSE_LOCAL_TRANSPORT,
+		       NGTCP2_CONNECTION_REFUSED, (const uint8_t *)why, sizeof(why) - 1);
+	return false;
+}
+
 static int handshake_completed(ngtcp2_conn *conn, void *user)
 {
 	struct arq_quic_connection *connection = user;
@@ -153,7 +178,8 @@ static int handshake_completed(ngtcp2_conn *conn, void *user)
 	connection->endpoint->counters.handshakes_completed++;
 	connection->endpoint->counters.handshakes_resumed += connection->resumed;
 	if (connection->server)
-		return server_completed(connection);
+		return enter_source(connection) ? server_completed(connection)
+						: NGTCP2_ERR_CALLBACK_FAILURE;
 	if (early_refused(connection))
 		return NGTCP2_ERR_CALLBACK_FAILURE;
 	return connection_ready(connection) ? 0 : NGTCP2_ERR_CALLBACK_FAILURE;

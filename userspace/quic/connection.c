@@ -2,6 +2,8 @@
 /* Connections: made, fed and noted as ended. */
 #include "userspace/quic/connection.h"
 
+#include "userspace/quic/sources.h"
+
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <string.h>
@@ -369,6 +371,8 @@ void connection_destroy(struct arq_quic_connection *connection)
 		forget_cids(connection);
 		ngtcp2_conn_del(connection->conn);
 	}
+	if (connection->source)
+		sources_leave(endpoint->options.sources, connection->source);
 	if (connection->session)
 		gnutls_deinit(connection->session);
 	arq_quic_tls_put(connection->tls);

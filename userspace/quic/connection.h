@@ -70,6 +70,7 @@ struct arq_quic_connection {
 	const struct arq_quic_application *application; /* server: chosen by ALPN; NULL before */
 	struct budget budget; /* server: of the client's frames */
 	union arq_address proven; /* server: where the client finished the handshake */
+	uint64_t source; /* server: the key by which it is counted there; 0: it is not */
 	const struct arq_quic_ops *ops; /* NULL: server before the handshake is done */
 	void *user;
 

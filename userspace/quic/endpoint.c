@@ -142,6 +142,11 @@ void arq_quic_endpoint_set_max_memory(struct arq_quic_endpoint *endpoint, uint64
 	endpoint->options.max_memory = maximum;
 }
 
+void arq_quic_endpoint_set_max_per_source(struct arq_quic_endpoint *endpoint, uint32_t maximum)
+{
+	endpoint->options.max_per_source = maximum;
+}
+
 /* --- listeners -------------------------------------------------------------------------------- */
 
 static int applications_copy(struct arq_quic_listener *listener,

@@ -140,6 +140,18 @@ void arq_quic_client_tls_put(struct arq_quic_client_tls *tls); /* NULL is allowe
 bool arq_quic_client_tls_equal(const struct arq_quic_client_tls *a,
 			       const struct arq_quic_client_tls *b);
 
+/* --- clients ---------------------------------------------------------------------------------- */
+
+/*
+ * How many connections each client has past its handshake, by its IPv4 address or the first 64 bits
+ * of its IPv6 address; of all workers, who share it. To outlive their endpoints.
+ */
+struct arq_quic_sources;
+
+/* Returns 0 and *sources, -ENOMEM or -EIO. */
+int arq_quic_sources_create(struct arq_quic_sources **sources);
+void arq_quic_sources_destroy(struct arq_quic_sources *sources); /* NULL is allowed */
+
 /* --- the application above -------------------------------------------------------------------- */
 
 enum arq_quic_close_kind {
@@ -306,6 +318,13 @@ struct arq_quic_endpoint_options {
 	 * goes. 0: no limit.
 	 */
 	uint64_t max_memory;
+	/*
+	 * Connections that a client may have, as `sources` counts them; 0: no limit. Beyond it, new
+	 * ones are refused: at once when the address is proven by a token, and else it is asked to
+	 * prove it, for others could make a client use up what it may have.
+	 */
+	uint32_t max_per_source;
+	struct arq_quic_sources *sources; /* borrowed; NULL: nobody counts */
 	uint32_t max_half_open; /* accepted, handshake not complete */
 	uint32_t retry_threshold; /* half-open connections, or in a second newcomers that came to
 				     nothing, from which ARQ_QUIC_RETRY_AUTO acts */
@@ -354,6 +373,9 @@ void arq_quic_endpoint_set_max_connections(struct arq_quic_endpoint *endpoint, u
 
 /* Another limit than the option's; what is beyond it goes with the next runs. */
 void arq_quic_endpoint_set_max_memory(struct arq_quic_endpoint *endpoint, uint64_t maximum);
+
+/* Another limit of connections from a client; those that it has stay. */
+void arq_quic_endpoint_set_max_per_source(struct arq_quic_endpoint *endpoint, uint32_t maximum);
 
 /*
  * Takes in a batch received from `io` (or handed over by another worker). Sends nothing yet.
@@ -431,6 +453,7 @@ void arq_quic_io_gone(struct arq_quic_endpoint *endpoint, struct arq_io *io);
 	X(dropped_version_size, "unknown versions in datagrams under 1200 bytes")       \
 	X(dropped_unknown, "packets for no connection, not worth a stateless reset")    \
 	X(dropped_limit, "Initials refused for a limit on connections")                 \
+	X(refused_source, "connections refused as their client has as many as it may")  \
 	X(dropped_busy, "packets of newcomers beyond the time that there is for them")  \
 	X(dropped_no_listener, "Initials to an address nobody listens on")              \
 	X(dropped_no_slot, "stateless answers that found no room to send")              \
