@@ -3,6 +3,7 @@
 
 #include "progs/firewall/block.h"
 #include "progs/firewall/slots.h"
+#include "userspace/common/clock.h"
 
 #include <arquant/generation.h>
 #include <arquant/guards.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 /* The maps, as they are called in the object and pinned. */
@@ -61,14 +61,6 @@ struct arq_generations {
 	struct arq_slots slots;
 	struct arq_blocks *blocks;
 };
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
 
 /* --- opening ---------------------------------------------------------------------------------- */
 
@@ -208,14 +200,14 @@ void arq_generations_begin(struct arq_generations *generations, uint32_t number)
 
 uint32_t arq_generations_current(const struct arq_generations *generations)
 {
-	return arq_generation_at(load_word(generations), now_ns());
+	return arq_generation_at(load_word(generations), arq_clock_now());
 }
 
 uint64_t arq_generations_trial_end(const struct arq_generations *generations)
 {
 	uint64_t end = load_word(generations) >> 1;
 
-	return end > now_ns() ? end : 0;
+	return end > arq_clock_now() ? end : 0;
 }
 
 int arq_generation_confirm(struct arq_generations *generations)
@@ -239,7 +231,8 @@ void arq_generation_commit(struct arq_generations *generations, uint64_t trial_n
 	uint32_t next = arq_generations_current(generations) ^ 1;
 
 	__atomic_store_n(&generations->live->shadow_until, 0, __ATOMIC_RELAXED);
-	store_word(generations, arq_generation_word(next, trial_ns ? now_ns() + trial_ns : 0));
+	store_word(generations,
+		   arq_generation_word(next, trial_ns ? arq_clock_now() + trial_ns : 0));
 }
 
 /* --- filling ---------------------------------------------------------------------------------- */
@@ -426,7 +419,8 @@ int arq_generation_shadow(struct arq_generations *generations, uint64_t for_ns)
 		if (status && status != -ENOENT)
 			return status;
 	}
-	__atomic_store_n(&generations->live->shadow_until, now_ns() + for_ns, __ATOMIC_RELEASE);
+	__atomic_store_n(&generations->live->shadow_until, arq_clock_now() + for_ns,
+			 __ATOMIC_RELEASE);
 	return 0;
 }
 

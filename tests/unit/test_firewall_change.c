@@ -4,6 +4,7 @@
 #include "progs/firewall/generation.h"
 #include "tests/unit/test_firewall_rules.h"
 #include "tests/unit/test_progs_fixture.h"
+#include "userspace/common/clock.h"
 
 #include <criterion/criterion.h>
 #include <linux/bpf.h>
@@ -13,7 +14,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define CHANGES      80
 #define CHANGES_SLOW 5 /* where the processor is emulated */
@@ -61,14 +61,6 @@ struct changer {
 	int status;
 };
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /*
  * Into force, and the former away: what `arquant firewall apply` does. The preparation ends with a
  * wait for the program, so that the change would come at the beginning of a packet, were it not for
@@ -80,7 +72,7 @@ static int change(struct changer *changer, uint32_t which, uint64_t delay_ns)
 					    &changer->error);
 	if (status)
 		return status;
-	for (uint64_t until = now_ns() + delay_ns; now_ns() < until;)
+	for (uint64_t until = arq_clock_now() + delay_ns; arq_clock_now() < until;)
 		;
 	arq_generation_commit(changer->generations, 0);
 	return arq_generation_drop(changer->generations);

@@ -5,13 +5,13 @@
 #include "userspace/arquant/command.h"
 #include "userspace/arquant/firewall_target.h"
 #include "userspace/arquant/options.h"
+#include "userspace/common/clock.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define VERB "firewall show"
 
@@ -47,11 +47,9 @@ struct rules {
 static uint64_t trial_seconds(const struct arq_generations *generations)
 {
 	uint64_t end = arq_generations_trial_end(generations);
-	struct timespec now;
+	uint64_t now = arq_clock_now();
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-	return end > now_ns ? (end - now_ns + 999999999u) / 1000000000u : 0;
+	return end > now ? (end - now + 999999999u) / 1000000000u : 0;
 }
 
 static int read_rules(const struct arq_firewall_target *target, struct rules *rules,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "userspace/arquant/progress.h"
 
+#include "userspace/common/clock.h"
+
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 /* What is done before the first is not worth a line; more often than that nobody reads. */
@@ -12,20 +13,12 @@
 /* Back to the begin of the line, and no character behind (ECMA-48, EL). */
 #define CLEAR "\r\033[K"
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 void arq_progress_begin(struct arq_progress *progress, const char *what, const char *name)
 {
 	*progress = (struct arq_progress){
 		.what = what,
 		.name = name,
-		.next_ns = now_ns() + FIRST_NS,
+		.next_ns = arq_clock_now() + FIRST_NS,
 		.terminal = isatty(STDERR_FILENO),
 	};
 }
@@ -33,7 +26,7 @@ void arq_progress_begin(struct arq_progress *progress, const char *what, const c
 void arq_progress_report(void *context, size_t done, size_t all)
 {
 	struct arq_progress *progress = context;
-	uint64_t now = progress->terminal ? now_ns() : 0;
+	uint64_t now = progress->terminal ? arq_clock_now() : 0;
 
 	if (now < progress->next_ns)
 		return;

@@ -74,8 +74,8 @@ struct arq_worker {
 	bool checked;
 	int result;
 	uint64_t now;
-	uint64_t asleep_from,
-		admitted_at; /* ends of the last round, and of its part for newcomers */
+	uint64_t asleep_from; /* end of the last round */
+	uint64_t admitted_at; /* end of its part for newcomers */
 	uint64_t established; /* packets of established connections, at the last one */
 	struct arq_admission admission;
 	bool draining;
